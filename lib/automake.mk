@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Pure code: no I/O, no globals, no Open vSwitch.
+
+noinst_LIBRARIES += lib/libsluice.a
+lib_libsluice_a_SOURCES = \
+	lib/batch.h \
+	lib/context-snapshot.h \
+	lib/cursor.h \
+	lib/drop.c \
+	lib/drop.def \
+	lib/drop.h \
+	lib/geneve.h \
+	lib/inner.h \
+	lib/redact.h \
+	lib/rfc5424.h \
+	lib/seal.h \
+	lib/slice.h \
+	lib/syslog-msg.h
+
+# What a program that uses all of lib/ links.
+SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
+	$(HYPERSCAN_LIBS) $(ZSTD_LIBS) $(SODIUM_LIBS) $(PROTOBUF_C_LIBS)

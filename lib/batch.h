@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Batch bodies (proto/batch.proto): appends sources and lines to a buffer, and
+ * reads them back one by one.
+ *
+ * In: struct batch_source, struct batch_line (what the pipeline found out).
+ * Out: a serialized Batch, whole after each append.
+ * Runs in: sluice-intake (writer), sluice-ship (reader). */
+#ifndef SLUICE_BATCH_H
+#define SLUICE_BATCH_H 1
+
+#include "slice.h"
+
+struct batch_source {
+    uint32_t id;                /* Within the batch, from 1. */
+    uint32_t tenant;
+    bool has_vm;
+    uint8_t vm[16];
+    uint32_t ofp_port;
+    struct slice vtep;          /* 4 or 16 bytes. */
+    bool stock;
+    uint8_t mac[6];
+    bool context_pending;
+    struct slice context;       /* A serialized VmContext, or empty. */
+};
+
+struct batch_line {
+    uint32_t source;            /* batch_source.id. */
+    uint64_t switch_ns;
+    bool switch_ns_is_receipt;
+    uint32_t seq_epoch;
+    uint32_t seq_number;
+    struct slice activity;      /* 16 bytes, or empty. */
+    uint8_t pri;
+    bool has_time;
+    int64_t time_ns;
+    struct slice hostname;
+    struct slice app_name;
+    struct slice procid;
+    struct slice msgid;
+    struct slice sd;
+    struct slice msg;
+    uint32_t redactions;
+    struct slice src_ip;        /* 16 bytes. */
+};
+
+/* Writes an entry into 'buf' of 'cap' bytes.  Returns the bytes written, or 0
+ * if it does not fit.  No allocation. */
+size_t batch_put_source(uint8_t *buf, size_t cap, const struct batch_source *);
+size_t batch_put_line(uint8_t *buf, size_t cap, const struct batch_line *);
+
+/* Reads the entries of a batch in order.  Slices in what it returns point into
+ * 'body', which the reader borrows. */
+struct batch_reader {
+    struct slice rest;
+};
+
+enum batch_entry_kind {
+    BATCH_END,                  /* No more entries. */
+    BATCH_SOURCE,
+    BATCH_LINE,
+    BATCH_UNKNOWN,              /* Of a newer version: skip it, count it. */
+    BATCH_MALFORMED,            /* Stop: the rest can't be read. */
+};
+
+struct batch_entry {
+    enum batch_entry_kind kind;
+    union {
+        struct batch_source source;
+        struct batch_line line;
+    };
+};
+
+void batch_reader_init(struct batch_reader *, struct slice body);
+enum batch_entry_kind batch_reader_next(struct batch_reader *,
+                                        struct batch_entry *ret);
+
+#endif /* lib/batch.h */

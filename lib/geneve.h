@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Parses what the switch sends: a GENEVE header (RFC 8926 section 3.4), its
+ * options (section 3.5, ours are in tlv.def) and the inner frame behind them.
+ *
+ * In: the payload of a UDP datagram, nothing in it trusted.
+ * Out: struct tunnel_meta and the inner frame, or the reason for dropping it.
+ * Runs in: sluice-intake. */
+#ifndef SLUICE_GENEVE_H
+#define SLUICE_GENEVE_H 1
+
+#include "drop.h"
+#include "slice.h"
+
+/* Which options a packet had.  Absent and zero differ. */
+enum tunnel_has {
+    TUNNEL_HAS_META     = 1 << 0,   /* Absent: a stock OVS sent it. */
+    TUNNEL_HAS_VM       = 1 << 1,
+    TUNNEL_HAS_TENANT   = 1 << 2,
+    TUNNEL_HAS_TIME     = 1 << 3,
+    TUNNEL_HAS_SEQUENCE = 1 << 4,
+    TUNNEL_HAS_ACTIVITY = 1 << 5,
+    TUNNEL_HAS_AUTH     = 1 << 6,
+    TUNNEL_HAS_OWNER    = 1 << 7,
+    TUNNEL_HAS_SPLIT    = 1 << 8,
+    TUNNEL_HAS_NAME     = 1 << 9,
+};
+
+struct tunnel_meta {
+    uint32_t has;               /* TUNNEL_HAS_*. */
+    uint32_t vni;               /* 24 bits: the tenant number. */
+    uint8_t flags;              /* META flags, undefined bits cleared. */
+    uint32_t ofp_port;          /* META: OpenFlow port number. */
+    uint8_t vm[16];             /* VM: UUID, network byte order. */
+    uint64_t time_ns;           /* TIME: Unix epoch, nanoseconds. */
+    uint32_t seq_epoch;         /* SEQUENCE. */
+    uint32_t seq_number;
+    uint8_t activity[16];       /* ACTIVITY. */
+    uint8_t auth[8];            /* AUTH, not verified here. */
+    uint32_t owner_pid;         /* OWNER. */
+    uint32_t owner_uid;
+    struct slice name;          /* NAME without its padding, into the input. */
+};
+
+/* Parses 'packet', whose options of class 'option_class' are ours.
+ *
+ * Returns SLUICE_DROP_NONE and fills '*ret_meta' and '*ret_frame' (a slice of
+ * 'packet': the inner Ethernet frame), or the reason to drop the packet and
+ * leaves both untouched. */
+enum sluice_drop geneve_parse(struct slice packet, uint16_t option_class,
+                              struct tunnel_meta *ret_meta,
+                              struct slice *ret_frame);
+
+#endif /* lib/geneve.h */

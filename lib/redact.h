@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Takes secrets out of a message before anything else sees it: literals found
+ * by one Hyperscan pass lead to rules that are checked in a window around the
+ * hit and confirmed by a validator; digit runs and '@' are scanned for apart.
+ * Time is linear in the message.
+ *
+ * In: one whole message as the guest sent it (all its fields: a secret may
+ * stand in any, or across two).
+ * Out: the message with each secret replaced by REDACT_MARK_PREFIX, the rule's
+ * id and REDACT_MARK_SUFFIX; the key that led to it stays.  The mark has none
+ * of the bytes that RFC 5424 section 6.3.3 escapes, so structured data stays
+ * well-formed.
+ * Runs in: sluice-intake. */
+#ifndef SLUICE_REDACT_H
+#define SLUICE_REDACT_H 1
+
+#include "slice.h"
+
+#define REDACT_MARK_PREFIX "<redacted:"
+#define REDACT_MARK_SUFFIX ">"
+
+struct redactor;
+
+/* Compiles the built-in rule pack (redact-rules.def).  Returns 0 and the new
+ * redactor, which the caller owns, in '*ret', or a positive errno. */
+int redactor_create(struct redactor **ret);
+void redactor_destroy(struct redactor *);
+
+size_t redactor_n_rules(const struct redactor *);
+const char *redactor_rule_id(const struct redactor *, size_t rule);
+
+/* What redacting one message did. */
+struct redact_result {
+    struct slice text;          /* The input itself if nothing was found, else
+                                 * a buffer of the redactor's, valid until the
+                                 * next call. */
+    uint32_t n_redactions;
+    bool over_cap;              /* Input was larger than the cap: what lies
+                                 * beyond the cap is masked whole. */
+};
+
+/* Redacts 'message' into '*ret'.  'hits', if nonnull, has an element per rule,
+ * to which the number of redactions by that rule is added. */
+void redactor_run(struct redactor *, struct slice message, uint64_t *hits,
+                  struct redact_result *ret);
+
+#endif /* lib/redact.h */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A sealed batch, the content of one spool file:
+ *
+ *     offset  bytes
+ *     0       8     magic "SLUICEB" and the format version, 1
+ *     8       4     tenant (all integers big-endian)
+ *     12      4     n_lines
+ *     16      8     stream: random, one per run of an intake process
+ *     24      8     number: of the batch in its stream, from 0
+ *     32      8     created, Unix epoch, nanoseconds (payload, not order)
+ *     40      4     raw_size: bytes of the Batch before compression
+ *     44      4     body_size: bytes of the body that follows the header
+ *     48      32    recipient: X25519 public key it is sealed to
+ *     80      80    content key, crypto_box_seal()ed to the recipient
+ *     160     24    nonce
+ *     184           body: zstd frame, XChaCha20-Poly1305-IETF (tag at its end)
+ *
+ * The first 184 bytes are the associated data: a header that was changed, or
+ * that belongs to another body, does not open.  Stream and number together are
+ * the batch id.
+ *
+ * Runs in: sluice-intake (seals, holds a public key only), sluice-ship (opens),
+ * sluiced (reads headers). */
+#ifndef SLUICE_SEAL_H
+#define SLUICE_SEAL_H 1
+
+#include "slice.h"
+
+enum {
+    SEAL_HEADER_SIZE = 184,
+    SEAL_TAG_SIZE = 16,
+    SEAL_MAX_RAW_SIZE = 16 * 1024 * 1024, /* A larger raw_size is a bomb. */
+};
+
+struct seal_header {
+    uint32_t tenant;
+    uint32_t n_lines;
+    uint64_t stream;
+    uint64_t number;
+    uint64_t created_ns;
+    uint32_t raw_size;
+    uint32_t body_size;
+    uint8_t recipient[32];
+};
+
+struct seal_key;                /* A key pair in sodium_malloc() memory. */
+
+enum seal_error {
+    SEAL_OK,
+    SEAL_TRUNCATED,             /* Shorter than its header says. */
+    SEAL_MAGIC,                 /* Not a sealed batch. */
+    SEAL_VERSION,               /* Of a version this program can't read. */
+    SEAL_LIMIT,                 /* Sizes beyond the limits. */
+    SEAL_RECIPIENT,             /* Sealed to another key. */
+    SEAL_TAMPERED,              /* Header or body was changed. */
+    SEAL_COMPRESSION,           /* Does not decompress to raw_size. */
+};
+const char *seal_error_text(enum seal_error);
+
+/* Compresses and seals batch bodies; holds its buffers, allocates only when it
+ * is made. */
+struct sealer;
+struct sealer *sealer_create(const uint8_t recipient[32], size_t max_raw_size);
+void sealer_destroy(struct sealer *);
+
+/* Compresses 'raw' (zstd level 1), verifies that it decompresses to the same,
+ * and seals it.  Fills in 'header''s raw_size, body_size and recipient, and
+ * points '*ret' to the whole file, which belongs to the sealer and is valid
+ * until the next call.  Returns 0 or a positive errno. */
+int sealer_run(struct sealer *, struct seal_header *header, struct slice raw,
+               struct slice *ret);
+
+/* Reads a header without opening the body. */
+enum seal_error seal_read_header(struct slice file, struct seal_header *ret);
+
+/* Opens 'file'.  On SEAL_OK '*ret_raw' is malloc()ed, the caller's, and has
+ * header.raw_size bytes; on failure outputs are untouched. */
+enum seal_error seal_open(const struct seal_key *, struct slice file,
+                          struct seal_header *ret_header, uint8_t **ret_raw);
+
+/* Key pairs.  The secret half is in a file of mode 0600, the public half
+ * beside it: 64 hexadecimal digits and a line feed each.  All return 0 or a
+ * positive errno; 'seal_key_read' returns EACCES for a secret key that others
+ * may read. */
+int seal_key_generate(const char *secret_path, const char *public_path);
+int seal_key_read(const char *secret_path, struct seal_key **ret);
+int seal_public_key_read(const char *public_path, uint8_t ret[32]);
+void seal_key_destroy(struct seal_key *);
+
+#endif /* lib/seal.h */

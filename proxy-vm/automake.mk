@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The programs of the proxy, one folder each, and what they share.
+
+# common/ may use Open vSwitch's library (vlog, hmap, ...).
+noinst_LIBRARIES += proxy-vm/libcommon.a
+proxy_vm_libcommon_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/proxy-vm/common \
+	$(OVS_CFLAGS)
+proxy_vm_libcommon_a_SOURCES = \
+	proxy-vm/common/config.h \
+	proxy-vm/common/counters.def \
+	proxy-vm/common/open-batch.h \
+	proxy-vm/common/spool.h \
+	proxy-vm/common/stats.c \
+	proxy-vm/common/stats.h
+
+PROXY_CPPFLAGS = $(proxy_vm_libcommon_a_CPPFLAGS)
+PROXY_LIBS = proxy-vm/libcommon.a $(SLUICE_LIBS) $(CYAML_LIBS) $(YAML_LIBS) \
+	$(OVS_LIBS)

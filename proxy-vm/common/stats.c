@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Counters in shared memory.  See stats.h. */
+#include "stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STATS_MAGIC "SLUSTAT"
+#define STATS_VERSION 1
+
+const struct counter_info intake_counters[N_INTAKE_COUNTERS] = {
+#define INTAKE(SYMBOL, NAME, UNIT, TEXT) \
+    [INTAKE_##SYMBOL] = { NAME, UNIT, TEXT },
+#include "counters.def"
+#undef INTAKE
+};
+
+const struct counter_info tenant_counters[N_TENANT_COUNTERS] = {
+#define TENANT(SYMBOL, NAME, UNIT, TEXT) \
+    [TENANT_##SYMBOL] = { NAME, UNIT, TEXT },
+#include "counters.def"
+#undef TENANT
+};
+
+const struct counter_info ship_counters[N_SHIP_COUNTERS] = {
+#define SHIP(SYMBOL, NAME, UNIT, TEXT) [SHIP_##SYMBOL] = { NAME, UNIT, TEXT },
+#include "counters.def"
+#undef SHIP
+};
+
+const char *
+ship_state_name(enum ship_state state)
+{
+    static const char *const names[] = {
+        [SHIP_STATE_IDLE] = "idle",
+        [SHIP_STATE_CONNECTING] = "connecting",
+        [SHIP_STATE_CONNECTED] = "connected",
+        [SHIP_STATE_BACKOFF] = "backoff",
+    };
+    return state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+static bool
+header_is_valid(const struct stats_header *header, size_t size)
+{
+    return (!memcmp(header->magic, STATS_MAGIC, sizeof header->magic)
+            && header->version == STATS_VERSION
+            && header->size == size);
+}
+
+/* Maps 'size' bytes of the file at 'path', for writing if 'writable'. */
+static int
+map_file(const char *path, size_t size, bool writable, void **ret)
+{
+    int fd = open(path, (writable ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC
+                  | O_NOFOLLOW, 0640);
+    if (fd < 0) {
+        return errno;
+    }
+
+    int error = 0;
+    struct stat st;
+    if (fstat(fd, &st)
+        || (writable && (size_t) st.st_size != size
+            && (ftruncate(fd, 0) || ftruncate(fd, size)))) {
+        error = errno;
+        goto out;
+    }
+    if (!writable && (size_t) st.st_size != size) {
+        error = EINVAL;
+        goto out;
+    }
+
+    void *map = mmap(NULL, size, PROT_READ | (writable ? PROT_WRITE : 0),
+                     MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        error = errno;
+        goto out;
+    }
+    if (!header_is_valid(map, size)) {
+        if (!writable) {
+            munmap(map, size);
+            error = EINVAL;
+            goto out;
+        }
+        memset(map, 0, size);
+        struct stats_header *header = map;
+        header->version = STATS_VERSION;
+        header->size = size;
+        memcpy(header->magic, STATS_MAGIC, sizeof header->magic);
+    }
+    if (writable) {
+        ((struct stats_header *) map)->pid = getpid();
+    }
+    *ret = map;
+
+out:
+    close(fd);
+    return error;
+}
+
+int
+intake_stats_map(const char *path, struct intake_stats **ret)
+{
+    return map_file(path, sizeof **ret, true, (void **) ret);
+}
+
+int
+ship_stats_map(const char *path, uint32_t tenant, struct ship_stats **ret)
+{
+    int error = map_file(path, sizeof **ret, true, (void **) ret);
+    if (!error) {
+        stats_set(&(*ret)->tenant, tenant);
+    }
+    return error;
+}
+
+int
+intake_stats_map_ro(const char *path, const struct intake_stats **ret)
+{
+    return map_file(path, sizeof **ret, false, (void **) ret);
+}
+
+int
+ship_stats_map_ro(const char *path, const struct ship_stats **ret)
+{
+    return map_file(path, sizeof **ret, false, (void **) ret);
+}
+
+void
+stats_unmap(const void *stats)
+{
+    if (stats) {
+        const struct stats_header *header = stats;
+        munmap((void *) stats, header->size);
+    }
+}
+
+struct stats_tenant *
+intake_stats_tenant(struct intake_stats *stats, uint32_t tenant)
+{
+    for (size_t i = 0; i < STATS_MAX_TENANTS; i++) {
+        struct stats_tenant *t = &stats->tenants[i];
+        if (t->tenant == tenant) {
+            return t;
+        }
+        if (!t->tenant) {
+            stats_set(&t->tenant, tenant);
+            return t;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+
+UNIT_LIBS = $(SLUICE_LIBS) $(CMOCKA_LIBS)
+
+# Unit tests: tests/unit/test-x.c for lib/x.c.
+unit_tests = tests/unit/test-drop
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+tests_unit_test_drop_SOURCES = tests/unit/test-drop.c tests/unit/unit.h
+tests_unit_test_drop_LDADD = $(UNIT_LIBS)
+
+# Fuzz targets: tests/fuzz/fuzz-x.c, whose corpus is tests/fuzz/corpus/x/.
+# 'make check' replays every corpus through tests/fuzz/replay.c; configured
+# with CC=clang --enable-fuzzing they are libFuzzer programs instead.
+fuzz_targets =
+FUZZ_LIBS = $(SLUICE_LIBS)
+if FUZZING
+FUZZ_MAIN =
+AM_CFLAGS += -fsanitize=fuzzer-no-link,address,undefined
+FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
+else
+FUZZ_MAIN = tests/fuzz/replay.c
+FUZZ_LDFLAGS = $(AM_LDFLAGS)
+endif
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c
