@@ -2,9 +2,10 @@
 #
 # The programs of the proxy, one folder each, and what they share.
 
-# common/ may use Open vSwitch's library (vlog, hmap, ...).
+# common/ may use Open vSwitch's library (vlog, hmap, ...).  Its folder is for
+# #include "..." alone, so that <config.h> stays Open vSwitch's.
 noinst_LIBRARIES += proxy-vm/libcommon.a
-proxy_vm_libcommon_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/proxy-vm/common \
+proxy_vm_libcommon_a_CPPFLAGS = $(AM_CPPFLAGS) -iquote $(srcdir)/proxy-vm/common \
 	$(OVS_CFLAGS)
 proxy_vm_libcommon_a_SOURCES = \
 	proxy-vm/common/config.h \
