@@ -14,6 +14,7 @@ tests_unit_test_drop_LDADD = $(UNIT_LIBS)
 # 'make check' replays every corpus through tests/fuzz/replay.c; configured
 # with CC=clang --enable-fuzzing they are libFuzzer programs instead.
 fuzz_targets =
+check_PROGRAMS += $(fuzz_targets)
 FUZZ_LIBS = $(SLUICE_LIBS)
 if FUZZING
 FUZZ_MAIN =
@@ -22,5 +23,6 @@ FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
 else
 FUZZ_MAIN = tests/fuzz/replay.c
 FUZZ_LDFLAGS = $(AM_LDFLAGS)
+TESTS += $(fuzz_targets)
 endif
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Replays a fuzz target's corpus without libFuzzer: each argument is a file,
- * or a directory whose files are taken, and goes to the target once.  Prints
- * one TAP line per directory or file named. */
+ * or a directory whose files are taken, and goes to the target once.  Without
+ * arguments, as 'make check' runs it, fuzz-x takes $srcdir's corpus of x.
+ * Prints one TAP line per directory or file named. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
@@ -63,10 +64,33 @@ replay(const char *path)
     return n;
 }
 
+/* Writes to 'path' where the corpus of 'program', .../fuzz-x, is. */
+static void
+default_corpus(const char *program, char *path, size_t size)
+{
+    const char *slash = strrchr(program, '/');
+    const char *name = slash ? slash + 1 : program;
+    const char *srcdir = getenv("srcdir");
+
+    if (!strncmp(name, "fuzz-", 5)) {
+        name += 5;
+    }
+    snprintf(path, size, "%s/tests/fuzz/corpus/%s", srcdir ? srcdir : ".",
+             name);
+}
+
 int
 main(int argc, char *argv[])
 {
     int failures = 0;
+    char corpus[4096];
+    char *defaults[] = { argv[0], corpus, NULL };
+
+    if (argc == 1) {
+        default_corpus(argv[0], corpus, sizeof corpus);
+        argv = defaults;
+        argc = 2;
+    }
 
     printf("1..%d\n", argc - 1);
     for (int i = 1; i < argc; i++) {
