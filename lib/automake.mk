@@ -5,6 +5,7 @@
 noinst_LIBRARIES += lib/libsluice.a
 lib_libsluice_a_SOURCES = \
 	lib/batch.h \
+	lib/context-snapshot.c \
 	lib/context-snapshot.h \
 	lib/cursor.h \
 	lib/drop.c \

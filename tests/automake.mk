@@ -26,3 +26,17 @@ FUZZ_LDFLAGS = $(AM_LDFLAGS)
 TESTS += $(fuzz_targets)
 endif
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c
+
+# The context snapshot.
+unit_tests += tests/unit/test-context-snapshot
+tests_unit_test_context_snapshot_SOURCES = \
+	tests/unit/test-context-snapshot.c \
+	tests/unit/unit.h
+tests_unit_test_context_snapshot_LDADD = $(UNIT_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz-context-snapshot
+tests_fuzz_fuzz_context_snapshot_SOURCES = \
+	tests/fuzz/fuzz-context-snapshot.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_context_snapshot_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_context_snapshot_LDFLAGS = $(FUZZ_LDFLAGS)
