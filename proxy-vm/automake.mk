@@ -8,12 +8,18 @@ noinst_LIBRARIES += proxy-vm/libcommon.a
 proxy_vm_libcommon_a_CPPFLAGS = $(AM_CPPFLAGS) -iquote $(srcdir)/proxy-vm/common \
 	$(OVS_CFLAGS)
 proxy_vm_libcommon_a_SOURCES = \
+	proxy-vm/common/config-check.c \
+	proxy-vm/common/config-keys.h \
+	proxy-vm/common/config.c \
+	proxy-vm/common/config.def \
 	proxy-vm/common/config.h \
 	proxy-vm/common/counters.def \
 	proxy-vm/common/open-batch.h \
 	proxy-vm/common/spool.h \
 	proxy-vm/common/stats.c \
-	proxy-vm/common/stats.h
+	proxy-vm/common/stats.h \
+	proxy-vm/common/yaml-map.c \
+	proxy-vm/common/yaml-map.h
 
 PROXY_CPPFLAGS = $(proxy_vm_libcommon_a_CPPFLAGS)
 PROXY_LIBS = proxy-vm/libcommon.a $(SLUICE_LIBS) $(CYAML_LIBS) $(YAML_LIBS) \

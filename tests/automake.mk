@@ -40,3 +40,13 @@ tests_fuzz_fuzz_context_snapshot_SOURCES = \
 	$(FUZZ_MAIN)
 tests_fuzz_fuzz_context_snapshot_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_context_snapshot_LDFLAGS = $(FUZZ_LDFLAGS)
+
+# The configuration.
+unit_tests += tests/unit/test-config
+tests_unit_test_config_SOURCES = \
+	tests/unit/test-config-broken.def \
+	tests/unit/test-config.c \
+	tests/unit/unit.h
+tests_unit_test_config_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_config_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+EXTRA_DIST += docs/sluice.yaml.example

@@ -52,6 +52,7 @@ struct config_host {
     char *vtep;                 /* Source address of its tunnels. */
     uint32_t *tenants;          /* Those it may send for; none: all. */
     unsigned int tenants_count;
+    struct in6_addr addr;       /* 'vtep'; IPv4 as ::ffff:a.b.c.d. */
 };
 
 struct config_tenant {
@@ -66,9 +67,9 @@ struct config {
     struct config_batch batch;
     struct config_output output;
     struct config_context context;
-    struct config_host *hosts;
+    struct config_host *hosts;  /* By 'addr'. */
     unsigned int hosts_count;
-    struct config_tenant *tenants;
+    struct config_tenant *tenants; /* By 'id'. */
     unsigned int tenants_count;
 };
 
@@ -77,6 +78,13 @@ struct config {
  * that names file, line and key and says what to do, and leaves '*ret'
  * untouched. */
 char *config_load(const char *path, struct config **ret);
+
+/* The two halves of config_load(), for who needs the text as well: reads the
+ * file, and loads and checks a text, 'path' being named in sentences only.
+ * Both return null or a sentence, as above; '*ret_text' is malloc()ed. */
+char *config_read_file(const char *path, char **ret_text, size_t *ret_size);
+char *config_parse(const char *path, const char *text, size_t size,
+                   struct config **ret);
 void config_destroy(struct config *);
 
 /* Returns the tenant numbered 'id', or null. */
@@ -86,6 +94,14 @@ const struct config_tenant *config_find_tenant(const struct config *,
 /* Returns the host whose VTEP is 'addr' (IPv4 as ::ffff:a.b.c.d), or null. */
 const struct config_host *config_find_host(const struct config *,
                                            const struct in6_addr *addr);
+
+/* Reads an address: true and '*ret' (IPv4 as ::ffff:a.b.c.d), or false. */
+bool config_parse_address(const char *, struct in6_addr *ret);
+
+/* Splits a 'server' into host, without brackets, and port: true and two
+ * malloc()ed strings (none where 'ret_host' is null), or false. */
+bool config_parse_server(const char *server, char **ret_host,
+                         char **ret_port);
 
 /* Names of what lies in the directories, all malloc()ed and the caller's. */
 char *config_path_control(const struct config *);  /* run/control.sock */

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The configuration: reads the file, loads it with libcyaml against the schema
+ * that config.def gives, fills in defaults.  See config.h. */
+#include <config.h>
+
+#include "config.h"
+
+#include <cyaml/cyaml.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config-keys.h"
+#include "openvswitch/dynamic-string.h"
+#include "socket-util.h"
+#include "util.h"
+#include "yaml-map.h"
+
+enum { MAX_FILE_SIZE = 1024 * 1024 };
+
+/* The schema, as libcyaml wants it. */
+
+#define PRESENCE_OPTIONAL CYAML_FLAG_OPTIONAL
+#define PRESENCE_REQUIRED CYAML_FLAG_DEFAULT
+
+#define SCHEMA_UINT(STRUCT, FIELD, KEY, PRESENCE) \
+    CYAML_FIELD_UINT(KEY, PRESENCE, STRUCT, FIELD),
+#define SCHEMA_UINTS(STRUCT, FIELD, KEY, PRESENCE) \
+    CYAML_FIELD_SEQUENCE(KEY, CYAML_FLAG_POINTER | PRESENCE, STRUCT, FIELD, \
+                         &uint32_schema, 0, CYAML_UNLIMITED),
+#define SCHEMA_STRING(STRUCT, FIELD, KEY, PRESENCE) \
+    CYAML_FIELD_STRING_PTR(KEY, CYAML_FLAG_POINTER | PRESENCE, STRUCT, \
+                           FIELD, 0, CYAML_UNLIMITED),
+#define SCHEMA_ADDRESS SCHEMA_STRING
+#define SCHEMA_PATH SCHEMA_STRING
+#define SCHEMA_SD_ID SCHEMA_STRING
+#define SCHEMA_NAME SCHEMA_STRING
+#define SCHEMA_SERVER SCHEMA_STRING
+#define SCHEMA(STRUCT, FIELD, KEY, TYPE, PRESENCE) \
+    SCHEMA_##TYPE(STRUCT, FIELD, KEY, PRESENCE_##PRESENCE)
+
+#define KEY(STRUCT, FIELD, NAME, TYPE, PRESENCE, PRESET, MIN, MAX, WHAT, \
+            HELP)                                                           \
+    { .name = NAME, .type = CONFIG_TYPE_##TYPE,                             \
+      .required = !(PRESENCE_##PRESENCE & CYAML_FLAG_OPTIONAL),             \
+      .preset = PRESET, .min = MIN, .max = MAX, .what = WHAT, .help = HELP, \
+      .offset = offsetof(STRUCT, FIELD),                                    \
+      .size = sizeof ((STRUCT *) NULL)->FIELD },
+
+static const cyaml_schema_value_t uint32_schema = {
+    CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint32_t)
+};
+
+/* Of each section: FIELDS for libcyaml, KEYS for our own table. */
+#define TUNNEL(F, K, T, P, ...) SCHEMA(struct config_tunnel, F, K, T, P)
+static const cyaml_schema_field_t tunnel_fields[] = {
+#include "config.def"
+    CYAML_FIELD_END
+};
+#undef TUNNEL
+#define TUNNEL(...) KEY(struct config_tunnel, __VA_ARGS__)
+static const struct config_key tunnel_keys[] = {
+#include "config.def"
+};
+#undef TUNNEL
+
+#define PATHS(F, K, T, P, ...) SCHEMA(struct config_paths, F, K, T, P)
+static const cyaml_schema_field_t paths_fields[] = {
+#include "config.def"
+    CYAML_FIELD_END
+};
+#undef PATHS
+#define PATHS(...) KEY(struct config_paths, __VA_ARGS__)
+static const struct config_key paths_keys[] = {
+#include "config.def"
+};
+#undef PATHS
+
+#define BATCH(F, K, T, P, ...) SCHEMA(struct config_batch, F, K, T, P)
+static const cyaml_schema_field_t batch_fields[] = {
+#include "config.def"
+    CYAML_FIELD_END
+};
+#undef BATCH
+#define BATCH(...) KEY(struct config_batch, __VA_ARGS__)
+static const struct config_key batch_keys[] = {
+#include "config.def"
+};
+#undef BATCH
+
+#define OUTPUT(F, K, T, P, ...) SCHEMA(struct config_output, F, K, T, P)
+static const cyaml_schema_field_t output_fields[] = {
+#include "config.def"
+    CYAML_FIELD_END
+};
+#undef OUTPUT
+#define OUTPUT(...) KEY(struct config_output, __VA_ARGS__)
+static const struct config_key output_keys[] = {
+#include "config.def"
+};
+#undef OUTPUT
+
+#define CONTEXT(F, K, T, P, ...) SCHEMA(struct config_context, F, K, T, P)
+static const cyaml_schema_field_t context_fields[] = {
+#include "config.def"
+    CYAML_FIELD_END
+};
+#undef CONTEXT
+#define CONTEXT(...) KEY(struct config_context, __VA_ARGS__)
+static const struct config_key context_keys[] = {
+#include "config.def"
+};
+#undef CONTEXT
+
+#define HOSTS(F, K, T, P, ...) SCHEMA(struct config_host, F, K, T, P)
+static const cyaml_schema_field_t hosts_fields[] = {
+#include "config.def"
+    CYAML_FIELD_END
+};
+#undef HOSTS
+#define HOSTS(...) KEY(struct config_host, __VA_ARGS__)
+static const struct config_key hosts_keys[] = {
+#include "config.def"
+};
+#undef HOSTS
+
+#define TENANTS(F, K, T, P, ...) SCHEMA(struct config_tenant, F, K, T, P)
+static const cyaml_schema_field_t tenants_fields[] = {
+#include "config.def"
+    CYAML_FIELD_END
+};
+#undef TENANTS
+#define TENANTS(...) KEY(struct config_tenant, __VA_ARGS__)
+static const struct config_key tenants_keys[] = {
+#include "config.def"
+};
+#undef TENANTS
+
+static const cyaml_schema_value_t hosts_item = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_host, hosts_fields)
+};
+static const cyaml_schema_value_t tenants_item = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_tenant,
+                        tenants_fields)
+};
+
+static const cyaml_schema_field_t config_fields[] = {
+#define SECTION(NAME, HELP) \
+    CYAML_FIELD_MAPPING(#NAME, CYAML_FLAG_OPTIONAL, struct config, NAME, \
+                        NAME##_fields),
+#define LIST(NAME, HELP) \
+    CYAML_FIELD_SEQUENCE(#NAME, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, \
+                         struct config, NAME, &NAME##_item, 0, \
+                         CYAML_UNLIMITED),
+#include "config.def"
+#undef SECTION
+#undef LIST
+    CYAML_FIELD_END
+};
+
+static const cyaml_schema_value_t config_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, config_fields)
+};
+
+#define SECTION__(NAME, HELP, IS_LIST)                              \
+    { .name = #NAME, .help = HELP, .is_list = IS_LIST,              \
+      .offset = offsetof(struct config, NAME),                      \
+      .keys = NAME##_keys, .n_keys = ARRAY_SIZE(NAME##_keys) },
+#define SECTION(NAME, HELP) SECTION__(NAME, HELP, false)
+#define LIST(NAME, HELP) SECTION__(NAME, HELP, true)
+const struct config_section config_sections[] = {
+#include "config.def"
+};
+#undef SECTION
+#undef LIST
+BUILD_ASSERT_DECL(ARRAY_SIZE(config_sections) == CONFIG_N_SECTIONS);
+
+/* Loading. */
+
+/* Keeps the first error that libcyaml reports. */
+static void
+capture_log(cyaml_log_t level, void *text_, const char *format, va_list args)
+{
+    struct ds *text = text_;
+
+    if (level >= CYAML_LOG_ERROR && !text->length) {
+        ds_put_format_valist(text, format, args);
+        ds_chomp(text, '\n');
+    }
+}
+
+static const cyaml_config_t free_config = {
+    .log_level = CYAML_LOG_ERROR,
+    .mem_fn = cyaml_mem,
+};
+
+/* Lets libcyaml fill in a struct config.  The text was checked before, so
+ * that what it refuses now it refuses for want of memory, or because table and
+ * schema differ. */
+static char *
+load_text(const char *path, const char *text, size_t size,
+          struct config **ret)
+{
+    struct ds log = DS_EMPTY_INITIALIZER;
+    cyaml_config_t cyaml = {
+        .log_fn = capture_log,
+        .log_ctx = &log,
+        .log_level = CYAML_LOG_ERROR,
+        .mem_fn = cyaml_mem,
+        .flags = CYAML_CFG_NO_ALIAS,
+    };
+    char *sentence = NULL;
+    cyaml_data_t *data = NULL;
+
+    cyaml_err_t error = cyaml_load_data((const uint8_t *) text, size, &cyaml,
+                                        &config_schema, &data, NULL);
+    if (error != CYAML_OK) {
+        sentence = xasprintf("%s: libcyaml refuses it: %s (%s); correct the "
+                             "file.", path, cyaml_strerror(error),
+                             log.length ? ds_cstr(&log) : "no details");
+    } else {
+        *ret = data;
+    }
+    ds_destroy(&log);
+    return sentence;
+}
+
+static void
+set_default(void *member, const struct config_key *key)
+{
+    uint32_t number = 0;
+
+    if (key->type != CONFIG_TYPE_UINT) {
+        *(char **) member = xstrdup(key->preset);
+    } else if (!config_parse_uint(key->preset, &number)) {
+        OVS_NOT_REACHED();
+    } else if (key->size == sizeof(uint16_t)) {
+        *(uint16_t *) member = number;
+    } else {
+        *(uint32_t *) member = number;
+    }
+}
+
+static void
+set_defaults(struct config *config, const struct yaml_map *map)
+{
+    for (size_t i = 0; i < CONFIG_N_SECTIONS; i++) {
+        const struct config_section *section = &config_sections[i];
+        for (size_t j = 0; j < section->n_keys && !section->is_list; j++) {
+            const struct config_key *key = &section->keys[j];
+            if (key->preset && !yaml_map_find(map, "%s.%s", section->name,
+                                              key->name)) {
+                set_default((char *) config + section->offset + key->offset,
+                            key);
+            }
+        }
+    }
+}
+
+static int
+compare_tenants(const void *a_, const void *b_)
+{
+    const struct config_tenant *a = a_, *b = b_;
+
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static int
+compare_hosts(const void *a_, const void *b_)
+{
+    const struct config_host *a = a_, *b = b_;
+
+    return memcmp(&a->addr, &b->addr, sizeof a->addr);
+}
+
+/* Brings the tenants into the order in which they are searched. */
+static void
+sort_tenants(struct config *config)
+{
+    if (config->tenants_count) {
+        qsort(config->tenants, config->tenants_count, sizeof *config->tenants,
+              compare_tenants);
+    }
+}
+
+static void
+sort_hosts(struct config *config)
+{
+    for (size_t i = 0; i < config->hosts_count; i++) {
+        config_parse_address(config->hosts[i].vtep, &config->hosts[i].addr);
+    }
+    if (config->hosts_count) {
+        qsort(config->hosts, config->hosts_count, sizeof *config->hosts,
+              compare_hosts);
+    }
+}
+
+char *
+config_parse(const char *path, const char *text, size_t size,
+             struct config **ret)
+{
+    struct yaml_map *map = NULL;
+    struct config *config = NULL;
+    struct yaml_problem problem;
+    char *sentence;
+
+    if (!yaml_map_create(text, size, &map, &problem)) {
+        return xasprintf("%s:%u:%u: this is not YAML as Sluice takes it: %s; "
+                         "correct the line.", path, problem.line,
+                         problem.column, problem.text);
+    }
+
+    sentence = config_check_keys(path, map);
+    if (sentence) {
+        goto out;
+    }
+    sentence = load_text(path, text, size, &config);
+    if (sentence) {
+        goto out;
+    }
+    if (!config) {
+        /* An empty file; the tenants will be missed below. */
+        config = xzalloc(sizeof *config);
+    }
+    set_defaults(config, map);
+
+    /* The check of the hosts searches tenants, but tells of hosts by their
+     * places in the file. */
+    sort_tenants(config);
+    sentence = config_check_relations(path, map, config);
+    if (sentence) {
+        goto out;
+    }
+    sort_hosts(config);
+    *ret = config;
+    config = NULL;
+
+out:
+    config_destroy(config);
+    yaml_map_destroy(map);
+    return sentence;
+}
+
+char *
+config_read_file(const char *path, char **ret, size_t *ret_size)
+{
+    char *sentence = NULL;
+    char *text = NULL;
+    struct stat st;
+
+    /* Not blocking, lest a named pipe be waited for. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return xasprintf("%s: it can't be opened: %s; name a file that can "
+                         "be read.", path, ovs_strerror(errno));
+    }
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        sentence = xasprintf("%s: it is not a file; name a file that can be "
+                             "read.", path);
+        goto out;
+    }
+    if (st.st_size > MAX_FILE_SIZE) {
+        sentence = xasprintf("%s: it is larger than %d bytes; name a "
+                             "configuration file.", path, MAX_FILE_SIZE);
+        goto out;
+    }
+
+    size_t size = 0;
+    text = xmalloc(MAX_FILE_SIZE + 1);
+    int error = read_fully(fd, text, MAX_FILE_SIZE + 1, &size);
+    if ((error && error != EOF) || size > MAX_FILE_SIZE) {
+        sentence = xasprintf("%s: it can't be read: %s; name a file that can "
+                             "be read.", path,
+                             ovs_retval_to_string(error ? error : EFBIG));
+        goto out;
+    }
+    *ret = text;
+    *ret_size = size;
+    text = NULL;
+
+out:
+    free(text);
+    close(fd);
+    return sentence;
+}
+
+char *
+config_load(const char *path, struct config **ret)
+{
+    char *text;
+    size_t size;
+    char *sentence = config_read_file(path, &text, &size);
+
+    if (!sentence) {
+        sentence = config_parse(path, text, size, ret);
+        free(text);
+    }
+    return sentence;
+}
+
+void
+config_destroy(struct config *config)
+{
+    if (config) {
+        cyaml_free(&free_config, &config_schema, config, 0);
+    }
+}
+
+const struct config_tenant *
+config_find_tenant(const struct config *config, uint32_t id)
+{
+    const struct config_tenant target = { .id = id };
+
+    return (!config->tenants_count ? NULL
+            : bsearch(&target, config->tenants, config->tenants_count,
+                      sizeof target, compare_tenants));
+}
+
+const struct config_host *
+config_find_host(const struct config *config, const struct in6_addr *addr)
+{
+    const struct config_host target = { .addr = *addr };
+
+    return (!config->hosts_count ? NULL
+            : bsearch(&target, config->hosts, config->hosts_count,
+                      sizeof target, compare_hosts));
+}
+
+char *
+config_path_control(const struct config *config)
+{
+    return xasprintf("%s/control.sock", config->paths.run);
+}
+
+char *
+config_path_running(const struct config *config)
+{
+    return xasprintf("%s/sluice.yaml", config->paths.run);
+}
+
+char *
+config_path_open_dir(const struct config *config)
+{
+    return xasprintf("%s/open", config->paths.run);
+}
+
+char *
+config_path_intake_stats(const struct config *config)
+{
+    return xasprintf("%s/intake.stats", config->paths.run);
+}
+
+char *
+config_path_ship_stats(const struct config *config, uint32_t tenant)
+{
+    return xasprintf("%s/ship-%u.stats", config->paths.run, tenant);
+}
+
+char *
+config_path_snapshot(const struct config *config)
+{
+    return xasprintf("%s/context.snapshot", config->paths.state);
+}
+
+char *
+config_path_secret_key(const struct config *config)
+{
+    return xasprintf("%s/ship.key", config->paths.state);
+}
+
+char *
+config_path_public_key(const struct config *config)
+{
+    return xasprintf("%s/key.pub", config->paths.spool);
+}

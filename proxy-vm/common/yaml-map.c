@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where everything stands in a YAML text.  See yaml-map.h. */
+#include <config.h>
+
+#include "yaml-map.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "openvswitch/shash.h"
+#include "util.h"
+
+struct yaml_map {
+    struct yaml_node **nodes;
+    size_t n, allocated;
+    struct shash by_path;
+};
+
+struct reader {
+    struct yaml_map *map;
+    struct yaml_problem *problem;
+    yaml_parser_t parser;
+    struct yaml_node *open[YAML_MAP_MAX_DEPTH]; /* Mappings and sequences. */
+    unsigned int depth;         /* Of 'open' in use. */
+    char *key;                  /* Of the member to come, or null. */
+    unsigned int key_line;
+    unsigned int n_documents;
+};
+
+static bool OVS_PRINTF_FORMAT(3, 4)
+refuse(struct reader *r, const yaml_mark_t *mark, const char *format, ...)
+{
+    va_list args;
+
+    r->problem->line = mark->line + 1;
+    r->problem->column = mark->column + 1;
+    va_start(args, format);
+    vsnprintf(r->problem->text, sizeof r->problem->text, format, args);
+    va_end(args);
+    return false;
+}
+
+static char *
+child_path(const struct yaml_node *parent, const char *key)
+{
+    if (!parent) {
+        return xstrdup("");
+    } else if (!key) {
+        return xasprintf("%s[%u]", parent->path, parent->n_children);
+    } else if (!parent->path[0]) {
+        return xstrdup(key);
+    }
+    return xasprintf("%s.%s", parent->path, key);
+}
+
+/* Adds a node below the innermost open one.  Takes the key that waits, and
+ * 'value'. */
+static bool
+add_node(struct reader *r, enum yaml_kind kind, const yaml_mark_t *mark,
+         char *value)
+{
+    struct yaml_map *map = r->map;
+    struct yaml_node *parent = r->depth ? r->open[r->depth - 1] : NULL;
+    bool ok = true;
+
+    struct yaml_node *node = xzalloc(sizeof *node);
+    node->parent = parent;
+    node->kind = kind;
+    node->depth = r->depth;
+    node->line = r->key ? r->key_line : mark->line + 1;
+    node->path = child_path(parent, r->key);
+    node->key = r->key;
+    node->value = value;
+    r->key = NULL;
+
+    if (map->n >= map->allocated) {
+        map->nodes = x2nrealloc(map->nodes, &map->allocated,
+                                sizeof *map->nodes);
+    }
+    map->nodes[map->n++] = node;
+
+    if (!shash_add_once(&map->by_path, node->path, node)) {
+        ok = refuse(r, mark, "%.100s stands twice", node->path);
+    } else if (map->n > YAML_MAP_MAX_NODES) {
+        ok = refuse(r, mark, "there are more than %d values",
+                    YAML_MAP_MAX_NODES);
+    } else if (kind != YAML_KIND_SCALAR) {
+        if (r->depth >= YAML_MAP_MAX_DEPTH) {
+            ok = refuse(r, mark, "it is nested deeper than %d levels",
+                        YAML_MAP_MAX_DEPTH);
+        } else {
+            r->open[r->depth++] = node;
+        }
+    }
+    if (parent) {
+        parent->n_children++;
+    }
+    return ok;
+}
+
+static bool
+take_scalar(struct reader *r, const yaml_event_t *event)
+{
+    const char *value = (const char *) event->data.scalar.value;
+    size_t size = event->data.scalar.length;
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = value[i];
+        if (c < 0x20 || c == 0x7f) {
+            return refuse(r, &event->start_mark,
+                          "a value holds a control character");
+        }
+    }
+
+    struct yaml_node *parent = r->depth ? r->open[r->depth - 1] : NULL;
+    char *copy = xmemdup0(value, size);
+    if (parent && parent->kind == YAML_KIND_MAPPING && !r->key) {
+        r->key = copy;
+        r->key_line = event->start_mark.line + 1;
+        return true;
+    }
+    return add_node(r, YAML_KIND_SCALAR, &event->start_mark, copy);
+}
+
+static bool
+open_node(struct reader *r, const yaml_event_t *event, enum yaml_kind kind)
+{
+    struct yaml_node *parent = r->depth ? r->open[r->depth - 1] : NULL;
+
+    if (parent && parent->kind == YAML_KIND_MAPPING && !r->key) {
+        return refuse(r, &event->start_mark, "a key is not a single value");
+    }
+    return add_node(r, kind, &event->start_mark, NULL);
+}
+
+static bool
+take_event(struct reader *r, const yaml_event_t *event)
+{
+    switch (event->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        if (r->n_documents++) {
+            return refuse(r, &event->start_mark, "a second document begins");
+        }
+        return true;
+    case YAML_ALIAS_EVENT:
+        return refuse(r, &event->start_mark, "an alias (*) is not allowed");
+    case YAML_SCALAR_EVENT:
+        return take_scalar(r, event);
+    case YAML_MAPPING_START_EVENT:
+        return open_node(r, event, YAML_KIND_MAPPING);
+    case YAML_SEQUENCE_START_EVENT:
+        return open_node(r, event, YAML_KIND_SEQUENCE);
+    case YAML_MAPPING_END_EVENT:
+    case YAML_SEQUENCE_END_EVENT:
+        r->depth--;
+        return true;
+    case YAML_NO_EVENT:
+    case YAML_STREAM_START_EVENT:
+    case YAML_STREAM_END_EVENT:
+    case YAML_DOCUMENT_END_EVENT:
+    default:
+        return true;
+    }
+}
+
+static bool
+read_events(struct reader *r)
+{
+    bool ok = true;
+    bool end = false;
+
+    while (ok && !end) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&r->parser, &event)) {
+            /* An encoding problem comes without a mark. */
+            const yaml_parser_t *p = &r->parser;
+            return refuse(r, p->error == YAML_READER_ERROR
+                          ? &p->mark : &p->problem_mark,
+                          "%s", p->problem ? p->problem : "it can't be read");
+        }
+        end = event.type == YAML_STREAM_END_EVENT;
+        ok = take_event(r, &event);
+        yaml_event_delete(&event);
+    }
+    return ok;
+}
+
+bool
+yaml_map_create(const char *text, size_t size, struct yaml_map **ret,
+                struct yaml_problem *ret_problem)
+{
+    struct yaml_problem problem = { .line = 0 };
+    struct reader r = { .problem = &problem };
+
+    if (!yaml_parser_initialize(&r.parser)) {
+        out_of_memory();
+    }
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *) text,
+                                 size);
+    r.map = xzalloc(sizeof *r.map);
+    shash_init(&r.map->by_path);
+
+    bool ok = read_events(&r);
+
+    yaml_parser_delete(&r.parser);
+    free(r.key);
+    if (ok) {
+        *ret = r.map;
+    } else {
+        yaml_map_destroy(r.map);
+        *ret_problem = problem;
+    }
+    return ok;
+}
+
+void
+yaml_map_destroy(struct yaml_map *map)
+{
+    if (map) {
+        for (size_t i = 0; i < map->n; i++) {
+            free(map->nodes[i]->path);
+            free(map->nodes[i]->key);
+            free(map->nodes[i]->value);
+            free(map->nodes[i]);
+        }
+        free(map->nodes);
+        shash_destroy(&map->by_path);
+        free(map);
+    }
+}
+
+size_t
+yaml_map_n(const struct yaml_map *map)
+{
+    return map->n;
+}
+
+const struct yaml_node *
+yaml_map_at(const struct yaml_map *map, size_t i)
+{
+    return map->nodes[i];
+}
+
+const struct yaml_node *
+yaml_map_find(const struct yaml_map *map, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    char *path = xvasprintf(format, args);
+    va_end(args);
+    const struct yaml_node *node = shash_find_data(&map->by_path, path);
+    free(path);
+    return node;
+}
