@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The datapath half of log_tunnel: see odp-log-tunnel.h.  In: batches of
+ * packets from odp-execute.c, strings from odp-util.c.  Out: the same batches,
+ * counted and stamped.  Runs in PMD threads: takes no lock, allocates
+ * nothing. */
+
+#include <config.h>
+
+#include "sluice/odp-log-tunnel.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "csum.h"
+#include "dp-packet.h"
+#include "entropy.h"
+#include "netlink.h"
+#include "odp-netlink.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/ofpbuf.h"
+#include "ovs-thread.h"
+#include "packets.h"
+#include "timeval.h"
+#include "util.h"
+
+/* What a thread remembers. */
+struct thread_state {
+    /* From "take" to "stamp". */
+    struct sluice_port *port;   /* Null if nothing was taken. */
+    uint64_t index;             /* Of the first packet of the batch. */
+
+    /* xoshiro256**, for activity ids.  All zeros: not seeded yet. */
+    uint64_t random[4];
+};
+
+DEFINE_STATIC_PER_THREAD_DATA(struct thread_state, thread_state, { .port = 0 })
+
+static void take(struct thread_state *, struct dp_packet_batch *,
+                 uint32_t port_id);
+static void stamp(struct thread_state *, struct dp_packet_batch *,
+                  uint32_t port_id, uint16_t ofs);
+static void count_drop(struct dp_packet_batch *, uint32_t port_id,
+                       uint16_t reason);
+
+/* Appends a log_tunnel action to 'odp_actions'. */
+void
+sluice_odp_put(struct ofpbuf *odp_actions, uint32_t port_id,
+               enum sluice_odp_op op, uint16_t arg)
+{
+    struct ovs_action_log_tunnel a = {
+        .port_id = port_id,
+        .op = op,
+        .arg = arg,
+    };
+
+    nl_msg_put_unspec(odp_actions, OVS_ACTION_ATTR_LOG_TUNNEL, &a, sizeof a);
+}
+
+/* Appends 'a' to 'ds' the way sluice_odp_parse() reads it. */
+void
+sluice_odp_format(const struct ovs_action_log_tunnel *a, struct ds *ds)
+{
+    ds_put_format(ds, "log_tunnel(id=%"PRIu32",", a->port_id);
+    switch ((enum sluice_odp_op) a->op) {
+    case SLUICE_ODP_TAKE:
+        ds_put_cstr(ds, "take)");
+        break;
+    case SLUICE_ODP_STAMP:
+        ds_put_format(ds, "stamp=%"PRIu16")", a->arg);
+        break;
+    case SLUICE_ODP_DROP:
+        ds_put_format(ds, "drop=%s)", sluice_drop_reason_name(a->arg));
+        break;
+    default:
+        ds_put_format(ds, "op=%"PRIu16")", a->op);
+        break;
+    }
+}
+
+/* If 's' begins with a log_tunnel action, appends it to 'odp_actions' and
+ * returns its length.  If it begins with something else, returns 0.  If the
+ * action is malformed, returns a negative errno value. */
+int
+sluice_odp_parse(const char *s, struct ofpbuf *odp_actions)
+{
+    char name[32];
+    uint32_t id;
+    uint16_t ofs;
+    int n = 0;
+
+    if (!ovs_scan(s, "log_tunnel(%n", &n)) {
+        return 0;
+    }
+    if (ovs_scan(s, "log_tunnel(id=%"SCNu32",take)%n", &id, &n)) {
+        sluice_odp_put(odp_actions, id, SLUICE_ODP_TAKE, 0);
+        return n;
+    }
+    if (ovs_scan(s, "log_tunnel(id=%"SCNu32",stamp=%"SCNu16")%n",
+                 &id, &ofs, &n)) {
+        sluice_odp_put(odp_actions, id, SLUICE_ODP_STAMP, ofs);
+        return n;
+    }
+    if (ovs_scan(s, "log_tunnel(id=%"SCNu32",drop=%31[a-z-])%n",
+                 &id, name, &n)) {
+        enum sluice_drop_reason reason;
+
+        if (sluice_drop_reason_from_name(name, &reason)) {
+            sluice_odp_put(odp_actions, id, SLUICE_ODP_DROP, reason);
+            return n;
+        }
+    }
+    return -EINVAL;
+}
+
+/* Executes 'a' on 'batch'.  Packets that cannot be stamped are removed from
+ * 'batch' and freed; for the others nothing changes but their stamps. */
+void
+sluice_odp_execute(struct dp_packet_batch *batch,
+                   const struct ovs_action_log_tunnel *a)
+{
+    switch ((enum sluice_odp_op) a->op) {
+    case SLUICE_ODP_TAKE:
+        take(thread_state_get(), batch, a->port_id);
+        break;
+    case SLUICE_ODP_STAMP:
+        stamp(thread_state_get(), batch, a->port_id, a->arg);
+        break;
+    case SLUICE_ODP_DROP:
+        count_drop(batch, a->port_id, a->arg);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Counts 'batch' on 'port' and returns the index of its first packet. */
+static uint64_t
+take_batch(struct sluice_port *port, struct dp_packet_batch *batch)
+{
+    struct dp_packet *packet;
+    uint64_t n_bytes = 0;
+
+    DP_PACKET_BATCH_FOR_EACH (i, packet, batch) {
+        n_bytes += dp_packet_get_send_len(packet);
+    }
+    return sluice_port_take(port, dp_packet_batch_size(batch), n_bytes);
+}
+
+/* Counts 'batch' as dropped for 'reason'.  If the port with 'port_id' is gone,
+ * the entry for no port counts instead. */
+static void
+count_drop(struct dp_packet_batch *batch, uint32_t port_id, uint16_t reason)
+{
+    struct sluice_port *port = sluice_port_find(port_id);
+
+    if (!port) {
+        port = sluice_port_find(SLUICE_NO_PORT_ID);
+        reason = SLUICE_DROP_PORT_GONE;
+    }
+    if (port && reason < SLUICE_N_DROP_REASONS) {
+        take_batch(port, batch);
+        sluice_port_count_drop(port, reason, dp_packet_batch_size(batch));
+    }
+}
+
+static void
+take(struct thread_state *state, struct dp_packet_batch *batch,
+     uint32_t port_id)
+{
+    state->port = sluice_port_find(port_id);
+    if (state->port) {
+        state->index = take_batch(state->port, batch);
+    } else {
+        count_drop(batch, port_id, SLUICE_DROP_PORT_GONE);
+    }
+}
+
+static uint64_t
+rotate_left(uint64_t x, int n)
+{
+    return (x << n) | (x >> (64 - n));
+}
+
+/* Returns 64 random bits, from the public-domain generator xoshiro256** by
+ * Blackman and Vigna.  256 bits of state and a seed from the operating system
+ * keep 128-bit ids distinct over threads, hosts and time; they are no
+ * secrets. */
+static uint64_t
+next_random(uint64_t s[4])
+{
+    uint64_t result = rotate_left(s[1] * 5, 7) * 9;
+    uint64_t t = s[1] << 17;
+
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate_left(s[3], 45);
+    return result;
+}
+
+/* Stores a new activity id, which is not all zeros. */
+static void
+new_activity(struct thread_state *state,
+             uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY])
+{
+    uint64_t high, low;
+
+    while (!(state->random[0] | state->random[1]
+             | state->random[2] | state->random[3])) {
+        get_entropy_or_die(state->random, sizeof state->random);
+    }
+    do {
+        high = next_random(state->random);
+        low = next_random(state->random);
+    } while (!(high | low));
+    sluice_tlv_put_be64(sluice_tlv_put_be64(activity, high), low);
+}
+
+/* Returns the stamped part of the option block of 'packet', 'ofs' bytes into
+ * it, or null if that is not what a pushed header of ours has there.  The
+ * checks cost little and keep a hand-made datapath flow from writing into
+ * other bytes. */
+static uint8_t *
+find_stamp(struct dp_packet *packet, uint16_t ofs)
+{
+    const struct udp_header *udp = dp_packet_l4(packet);
+    uint8_t *p = (uint8_t *) dp_packet_data(packet) + ofs;
+
+    if (!udp
+        || ofs + SLUICE_TLV_STAMP_SIZE > dp_packet_size(packet)
+        || p < (uint8_t *) (udp + 1) + SLUICE_TLV_BASE_SIZE
+        || (p - (uint8_t *) udp) % 4
+        || p[2] != SLUICE_TLV_TYPE_TIME
+        || p[3] != SLUICE_TLV_SIZE_TIME / 4) {
+        return NULL;
+    }
+    return p;
+}
+
+/* Corrects the checksum of the UDP header of 'packet', if it has one, now that
+ * the zeros in the 'size' bytes at 'p' have given way to what is there now
+ * (RFC 1624, with m = 0). */
+static void
+update_checksum(struct dp_packet *packet, const uint8_t *p, size_t size)
+{
+    struct udp_header *udp = dp_packet_l4(packet);
+
+    if (udp->udp_csum) {
+        uint32_t partial = csum_continue((ovs_be16) ~udp->udp_csum, p, size);
+
+        udp->udp_csum = csum_finish(partial);
+        if (!udp->udp_csum) {
+            udp->udp_csum = htons(0xffff);
+        }
+    }
+}
+
+/* Writes 'values' to the stamped part of an option block at 'p' in 'packet'.
+ * Each option is corrected for in the checksum by itself, since the headers of
+ * the options were part of it already. */
+static void
+write_stamp(struct dp_packet *packet, uint8_t *p,
+            const struct sluice_tlv_stamp *values)
+{
+    sluice_tlv_stamp(p, values);
+
+    p += SLUICE_TLV_OPT_HEADER_SIZE;
+    update_checksum(packet, p, SLUICE_TLV_SIZE_TIME);
+    p += SLUICE_TLV_SIZE_TIME + SLUICE_TLV_OPT_HEADER_SIZE;
+    update_checksum(packet, p, SLUICE_TLV_SIZE_SEQUENCE);
+    p += SLUICE_TLV_SIZE_SEQUENCE + SLUICE_TLV_OPT_HEADER_SIZE;
+    update_checksum(packet, p, SLUICE_TLV_SIZE_ACTIVITY);
+}
+
+/* Stamps 'batch', whose packets tnl_push has just given a header, and removes
+ * those that "take" did not count or that have no such header: nothing leaves
+ * without time and sequence. */
+static void
+stamp(struct thread_state *state, struct dp_packet_batch *batch,
+      uint32_t port_id, uint16_t ofs)
+{
+    const size_t n = dp_packet_batch_size(batch);
+    struct sluice_port *port = state->port;
+    struct sluice_tlv_stamp values;
+    uint64_t n_sent = 0;
+    struct dp_packet *packet;
+    struct timespec now;
+    size_t i;
+
+    state->port = NULL;
+    if (!port || sluice_port_id(port) != port_id) {
+        dp_packet_delete_batch(batch, true);
+        return;
+    }
+
+    xclock_gettime(CLOCK_REALTIME, &now);
+    values.time_ns = now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+
+    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
+        uint8_t *p = find_stamp(packet, ofs);
+
+        if (OVS_UNLIKELY(!p)) {
+            dp_packet_delete(packet);
+            continue;
+        }
+        sluice_port_sequence(port, state->index + i, &values.epoch,
+                             &values.number);
+        new_activity(state, values.activity);
+        write_stamp(packet, p, &values);
+        dp_packet_batch_refill(batch, packet, i);
+        n_sent++;
+    }
+
+    sluice_port_count_sent(port, n_sent);
+    if (n_sent < n) {
+        sluice_port_count_drop(port, SLUICE_DROP_MALFORMED, n - n_sent);
+    }
+}

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ports that log_tunnel knows: see port-registry.h.  In: names,
+ * external_ids, counts.  Out: identities, sequence numbers, "sluice/show". */
+
+#include <config.h>
+
+#include "sluice/port-registry.h"
+
+#include <time.h>
+
+#include "cmap.h"
+#include "hash.h"
+#include "netdev.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/uuid.h"
+#include "openvswitch/vlog.h"
+#include "ovs-atomic.h"
+#include "ovs-rcu.h"
+#include "ovs-thread.h"
+#include "seq.h"
+#include "smap.h"
+#include "timeval.h"
+#include "unixctl.h"
+#include "util.h"
+#include "uuid.h"
+
+VLOG_DEFINE_THIS_MODULE(sluice);
+
+/* Numbers in one epoch: 1 to UINT32_MAX. */
+#define NUMBERS_PER_EPOCH UINT32_MAX
+
+/* An epoch is the time of creation in units of 250 ms since 2025-01-01, so
+ * that a receiver can tell the newer of two until 2059. */
+#define EPOCH_ZERO INT64_C(1735689600)
+#define EPOCHS_PER_SECOND 4
+
+/* One port. */
+struct sluice_port {
+    /* Constant. */
+    struct cmap_node node;      /* In 'ports', by 'id'. */
+    uint32_t id;                /* Never used again in this process. */
+    uint32_t first_epoch;       /* Epoch of the first packet. */
+    char *bridge;               /* Name of the bridge. */
+    char *name;                 /* Name of the port. */
+    ofp_port_t ofp_port;        /* OpenFlow port number. */
+
+    /* Configuration. */
+    OVSRCU_TYPE(struct sluice_identity *) identity; /* Never null. */
+    char *vm_id;                /* external_ids:vm-id, or null. */
+    char *tenant_id;            /* external_ids:sluice-tenant, or null. */
+
+    /* Counters, on a cache line of their own.  Relaxed order will do: each is
+     * exact by itself. */
+    PADDED_MEMBERS(CACHE_LINE_SIZE,
+        atomic_uint64_t taken;   /* Packets that reached the action. */
+        atomic_uint64_t bytes;   /* Bytes in those, without the tunnel. */
+        atomic_uint64_t sent;    /* Packets stamped and passed on. */
+        atomic_uint64_t drops[SLUICE_N_DROP_REASONS]; /* The others. */
+    );
+};
+
+/* All ports by id, and the lock for changing the map. */
+static struct cmap ports = CMAP_INITIALIZER;
+static struct ovs_mutex ports_mutex = OVS_MUTEX_INITIALIZER;
+static uint32_t next_id OVS_GUARDED_BY(ports_mutex) = SLUICE_NO_PORT_ID;
+
+/* No port created from now on may have an epoch below this one. */
+static uint32_t min_epoch OVS_GUARDED_BY(ports_mutex);
+
+static atomic_uint16_t option_class = SLUICE_TLV_CLASS;
+
+static void sluice_init(void);
+static struct sluice_port *sluice_port_create__(const char *bridge,
+                                                const char *name, ofp_port_t);
+static void sluice_port_free(struct sluice_port *);
+static uint32_t sluice_port_last_epoch(const struct sluice_port *);
+static uint64_t counter_read(const atomic_uint64_t *);
+static void counter_add(atomic_uint64_t *, uint64_t n);
+static bool replace_string(char **, const char *);
+
+/* Name and explanation of each drop reason. */
+static const struct {
+    const char *name;
+    const char *text;
+} reasons[SLUICE_N_DROP_REASONS] = {
+#define SLUICE_DROP_REASON(ENUM, NAME, TEXT) { NAME, TEXT },
+#include "sluice/drop-reasons.def"
+#undef SLUICE_DROP_REASON
+};
+
+/* Returns the one-word name of 'reason', which need not be a valid one. */
+const char *
+sluice_drop_reason_name(enum sluice_drop_reason reason)
+{
+    return reason < SLUICE_N_DROP_REASONS ? reasons[reason].name : "unknown";
+}
+
+/* Returns the explanation of 'reason', which must be a valid one. */
+const char *
+sluice_drop_reason_text(enum sluice_drop_reason reason)
+{
+    return reasons[reason].text;
+}
+
+/* Finds the reason called 'name'.  Returns false if there is none. */
+bool
+sluice_drop_reason_from_name(const char *name,
+                             enum sluice_drop_reason *ret_reason)
+{
+    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
+        if (!strcmp(name, reasons[i].name)) {
+            *ret_reason = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Parses the UUID 's' into 'vm'.  Returns false, with 'vm' untouched, if 's'
+ * is not a UUID or is the nil UUID, which names nothing. */
+bool
+sluice_vm_from_string(const char *s, uint8_t vm[SLUICE_TLV_SIZE_VM])
+{
+    struct uuid uuid;
+
+    if (!uuid_from_string(&uuid, s) || uuid_is_zero(&uuid)) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(uuid.parts); i++) {
+        vm = sluice_tlv_put_be32(vm, uuid.parts[i]);
+    }
+    return true;
+}
+
+/* Appends 'vm' to 'ds' the way sluice_vm_from_string() reads it. */
+void
+sluice_vm_format(const uint8_t vm[SLUICE_TLV_SIZE_VM], struct ds *ds)
+{
+    for (int i = 0; i < SLUICE_TLV_SIZE_VM; i++) {
+        ds_put_format(ds, "%s%02"PRIx8,
+                      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                      vm[i]);
+    }
+}
+
+/* Parses the tenant number 's'.  Returns false, with '*ret_tenant' untouched,
+ * if 's' is not a number that a VNI can hold, or is 0. */
+bool
+sluice_tenant_from_string(const char *s, uint32_t *ret_tenant)
+{
+    unsigned int tenant;
+
+    if (!str_to_uint(s, 0, &tenant)
+        || !tenant || tenant > SLUICE_TLV_MAX_TENANT) {
+        return false;
+    }
+    *ret_tenant = tenant;
+    return true;
+}
+
+/* Takes the option class from 'other_config', the Open_vSwitch table's
+ * column.  Makes flows revalidate if it changed. */
+void
+sluice_set_option_class(const struct smap *other_config)
+{
+    const char *s = smap_get(other_config, "sluice-option-class");
+    unsigned int new_class = SLUICE_TLV_CLASS;
+    uint16_t old_class = sluice_option_class();
+
+    if (s && (!str_to_uint(s, 0, &new_class) || new_class > UINT16_MAX)) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
+
+        VLOG_WARN_RL(&rl, "other_config:sluice-option-class: \"%s\" is not a "
+                     "number from 0 to 0xffff, using %#x", s,
+                     SLUICE_TLV_CLASS);
+        new_class = SLUICE_TLV_CLASS;
+    }
+    if (new_class != old_class) {
+        atomic_store_relaxed(&option_class, new_class);
+        seq_change(tnl_conf_seq);
+    }
+}
+
+/* Returns the option class to use. */
+uint16_t
+sluice_option_class(void)
+{
+    uint16_t class_;
+
+    atomic_read_relaxed(&option_class, &class_);
+    return class_;
+}
+
+/* Creates and returns an entry for the port 'name' with number 'ofp_port' of
+ * 'bridge'.  Until it is configured, it has no identity.  The caller owns it
+ * and must destroy it with sluice_port_destroy(). */
+struct sluice_port *
+sluice_port_create(const char *bridge, const char *name, ofp_port_t ofp_port)
+{
+    sluice_init();
+    return sluice_port_create__(bridge, name, ofp_port);
+}
+
+/* Destroys 'port', which may be null, after a grace period.  Its id is not
+ * used again; what its counters say goes to the log. */
+void
+sluice_port_destroy(struct sluice_port *port)
+{
+    if (!port) {
+        return;
+    }
+
+    ovs_mutex_lock(&ports_mutex);
+    cmap_remove(&ports, &port->node, hash_int(port->id, 0));
+    min_epoch = MAX(min_epoch, sluice_port_last_epoch(port) + 1);
+    ovs_mutex_unlock(&ports_mutex);
+
+    uint64_t taken = counter_read(&port->taken);
+    if (taken) {
+        VLOG_INFO("%s: deleted from bridge %s after %"PRIu64" log packets, "
+                  "of which %"PRIu64" were sent",
+                  port->name, port->bridge, taken, counter_read(&port->sent));
+    }
+    ovsrcu_postpone(sluice_port_free, port);
+}
+
+/* Takes the identity of 'port' from 'external_ids'.  A value that cannot be
+ * read counts as absent, with a warning.  Makes flows revalidate if anything
+ * changed; the counters go on. */
+void
+sluice_port_configure(struct sluice_port *port,
+                      const struct smap *external_ids)
+{
+    const char *vm_id = smap_get(external_ids, "vm-id");
+    const char *tenant_id = smap_get(external_ids, "sluice-tenant");
+    bool vm_changed = replace_string(&port->vm_id, vm_id);
+    bool tenant_changed = replace_string(&port->tenant_id, tenant_id);
+
+    if (!vm_changed && !tenant_changed) {
+        return;
+    }
+
+    struct sluice_identity *identity = xzalloc(sizeof *identity);
+
+    if (vm_id) {
+        identity->has_vm = sluice_vm_from_string(vm_id, identity->vm);
+        if (vm_changed && !identity->has_vm) {
+            VLOG_WARN("interface %s: external_ids:vm-id \"%s\" is not a "
+                      "UUID, ignoring it", port->name, vm_id);
+        }
+    }
+    if (tenant_id) {
+        identity->has_tenant = sluice_tenant_from_string(tenant_id,
+                                                         &identity->tenant);
+        if (tenant_changed && !identity->has_tenant) {
+            VLOG_WARN("interface %s: external_ids:sluice-tenant \"%s\" is "
+                      "not a number from 1 to %d, ignoring it",
+                      port->name, tenant_id, SLUICE_TLV_MAX_TENANT);
+        }
+    }
+
+    ovsrcu_postpone(free, ovsrcu_get_protected(struct sluice_identity *,
+                                               &port->identity));
+    ovsrcu_set(&port->identity, identity);
+    seq_change(tnl_conf_seq);
+}
+
+/* Returns the entry with 'id', or null. */
+struct sluice_port *
+sluice_port_find(uint32_t id)
+{
+    struct sluice_port *port;
+
+    CMAP_FOR_EACH_WITH_HASH (port, node, hash_int(id, 0), &ports) {
+        if (port->id == id) {
+            return port;
+        }
+    }
+    return NULL;
+}
+
+/* Returns the id of 'port'. */
+uint32_t
+sluice_port_id(const struct sluice_port *port)
+{
+    return port->id;
+}
+
+/* Returns the name of 'port'. */
+const char *
+sluice_port_name(const struct sluice_port *port)
+{
+    return port->name;
+}
+
+/* Returns the identity of 'port', never null. */
+const struct sluice_identity *
+sluice_port_identity(const struct sluice_port *port)
+{
+    return ovsrcu_get(struct sluice_identity *, &port->identity);
+}
+
+/* Counts 'n_packets' of together 'n_bytes' as taken by the action on 'port'.
+ * Returns the index of the first of them, for sluice_port_sequence(); the
+ * others follow. */
+uint64_t
+sluice_port_take(struct sluice_port *port, uint64_t n_packets,
+                 uint64_t n_bytes)
+{
+    uint64_t index;
+
+    atomic_add_relaxed(&port->taken, n_packets, &index);
+    counter_add(&port->bytes, n_bytes);
+    return index;
+}
+
+/* Stores epoch and number of packet 'index' of 'port'. */
+void
+sluice_port_sequence(const struct sluice_port *port, uint64_t index,
+                     uint32_t *ret_epoch, uint32_t *ret_number)
+{
+    *ret_epoch = port->first_epoch + index / NUMBERS_PER_EPOCH;
+    *ret_number = 1 + index % NUMBERS_PER_EPOCH;
+}
+
+/* Counts 'n_packets' taken before as sent. */
+void
+sluice_port_count_sent(struct sluice_port *port, uint64_t n_packets)
+{
+    counter_add(&port->sent, n_packets);
+}
+
+/* Counts 'n_packets' taken before as dropped for 'reason'. */
+void
+sluice_port_count_drop(struct sluice_port *port,
+                       enum sluice_drop_reason reason, uint64_t n_packets)
+{
+    counter_add(&port->drops[reason], n_packets);
+}
+
+static uint64_t
+counter_read(const atomic_uint64_t *counter)
+{
+    uint64_t value;
+
+    atomic_read_relaxed(CONST_CAST(atomic_uint64_t *, counter), &value);
+    return value;
+}
+
+static void
+counter_add(atomic_uint64_t *counter, uint64_t n)
+{
+    uint64_t orig;
+
+    atomic_add_relaxed(counter, n, &orig);
+}
+
+/* Makes '*stringp' a copy of 's', either of which may be null.  Returns true
+ * if that changed it. */
+static bool
+replace_string(char **stringp, const char *s)
+{
+    if (nullable_string_is_equal(*stringp, s)) {
+        return false;
+    }
+    free(*stringp);
+    *stringp = nullable_xstrdup(s);
+    return true;
+}
+
+/* Returns the epoch of now.  Not from timeval.h, whose time a test may stop or
+ * warp: epochs must differ also then. */
+static uint32_t
+epoch_now(void)
+{
+    struct timespec now;
+
+    xclock_gettime(CLOCK_REALTIME, &now);
+    return ((now.tv_sec - EPOCH_ZERO) * EPOCHS_PER_SECOND
+            + now.tv_nsec / (1000000000 / EPOCHS_PER_SECOND));
+}
+
+/* Returns the epoch that the latest packet of 'port' had. */
+static uint32_t
+sluice_port_last_epoch(const struct sluice_port *port)
+{
+    uint64_t taken = counter_read(&port->taken);
+
+    return port->first_epoch + (taken ? (taken - 1) / NUMBERS_PER_EPOCH : 0);
+}
+
+static struct sluice_port *
+sluice_port_create__(const char *bridge, const char *name,
+                     ofp_port_t ofp_port)
+{
+    struct sluice_port *port = xzalloc_cacheline(sizeof *port);
+
+    port->bridge = xstrdup(bridge);
+    port->name = xstrdup(name);
+    port->ofp_port = ofp_port;
+    ovsrcu_init(&port->identity, xzalloc(sizeof(struct sluice_identity)));
+    atomic_init(&port->taken, 0);
+    atomic_init(&port->bytes, 0);
+    atomic_init(&port->sent, 0);
+    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
+        atomic_init(&port->drops[i], 0);
+    }
+
+    ovs_mutex_lock(&ports_mutex);
+    port->id = next_id++;
+    port->first_epoch = MAX(epoch_now(), min_epoch);
+    cmap_insert(&ports, &port->node, hash_int(port->id, 0));
+    ovs_mutex_unlock(&ports_mutex);
+
+    return port;
+}
+
+static void
+sluice_port_free(struct sluice_port *port)
+{
+    free(ovsrcu_get_protected(struct sluice_identity *, &port->identity));
+    free(port->bridge);
+    free(port->name);
+    free(port->vm_id);
+    free(port->tenant_id);
+    free_cacheline(port);
+}
+
+static int
+compare_ports(const void *a_, const void *b_)
+{
+    const struct sluice_port *const *a = a_;
+    const struct sluice_port *const *b = b_;
+    int cmp = strcmp((*a)->bridge, (*b)->bridge);
+
+    return cmp ? cmp : strcmp((*a)->name, (*b)->name);
+}
+
+/* Appends what there is to say of 'port' to 'ds'. */
+static void
+sluice_port_format(const struct sluice_port *port, struct ds *ds)
+{
+    const struct sluice_identity *identity = sluice_port_identity(port);
+    uint64_t drops[SLUICE_N_DROP_REASONS];
+    uint64_t settled = counter_read(&port->sent);
+    uint32_t epoch = port->first_epoch;
+    uint64_t sent = settled;
+    uint32_t number = 0;
+
+    /* The datapath does not tell us of packets lost between being taken and
+     * being stamped, where only the push of the header can lose them: they
+     * are what is left over.  Reading 'taken' last may show a packet that is
+     * just on its way as lost for a moment, but never too few. */
+    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
+        drops[i] = counter_read(&port->drops[i]);
+        settled += drops[i];
+    }
+    uint64_t bytes = counter_read(&port->bytes);
+    uint64_t taken = counter_read(&port->taken);
+    drops[SLUICE_DROP_PUSH] += taken - settled;
+
+    if (taken) {
+        sluice_port_sequence(port, taken - 1, &epoch, &number);
+    }
+
+    if (port->id == SLUICE_NO_PORT_ID) {
+        ds_put_cstr(ds, "no port\n");
+    } else {
+        ds_put_format(ds, "bridge %s port %s ofport %"PRIu32"\n",
+                      port->bridge, port->name, port->ofp_port);
+        ds_put_cstr(ds, "    vm ");
+        if (identity->has_vm) {
+            sluice_vm_format(identity->vm, ds);
+        } else {
+            ds_put_cstr(ds, "none");
+        }
+        ds_put_cstr(ds, " tenant ");
+        if (identity->has_tenant) {
+            ds_put_format(ds, "%"PRIu32"\n", identity->tenant);
+        } else {
+            ds_put_cstr(ds, "none\n");
+        }
+    }
+    ds_put_format(ds, "    packets %"PRIu64" bytes %"PRIu64" sent %"PRIu64"\n",
+                  taken, bytes, sent);
+    ds_put_format(ds, "    sequence %"PRIu32":%"PRIu32"\n", epoch, number);
+    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
+        if (drops[i]) {
+            ds_put_format(ds, "    dropped %s %"PRIu64"\n",
+                          sluice_drop_reason_name(i), drops[i]);
+        }
+    }
+}
+
+/* Implements "sluice/show [BRIDGE]": all ports that are configured or have
+ * taken a packet, sorted. */
+static void
+sluice_unixctl_show(struct unixctl_conn *conn, int argc, const char *argv[],
+                    void *aux OVS_UNUSED)
+{
+    const struct sluice_port **sorted = NULL;
+    size_t allocated = 0;
+    size_t n = 0;
+    struct sluice_port *port;
+    struct ds ds = DS_EMPTY_INITIALIZER;
+
+    CMAP_FOR_EACH (port, node, &ports) {
+        if ((argc > 1 && strcmp(port->bridge, argv[1]))
+            || (!port->vm_id && !port->tenant_id
+                && !counter_read(&port->taken))) {
+            continue;
+        }
+        if (n >= allocated) {
+            sorted = x2nrealloc(sorted, &allocated, sizeof *sorted);
+        }
+        sorted[n++] = port;
+    }
+    if (n) {
+        qsort(sorted, n, sizeof *sorted, compare_ports);
+    }
+    for (size_t i = 0; i < n; i++) {
+        sluice_port_format(sorted[i], &ds);
+    }
+    unixctl_command_reply(conn, ds_cstr(&ds));
+    ds_destroy(&ds);
+    free(sorted);
+}
+
+/* Makes the entry for "no port", whose id is SLUICE_NO_PORT_ID because it is
+ * the first, and registers our command. */
+static void
+sluice_init(void)
+{
+    static struct ovsthread_once once = OVSTHREAD_ONCE_INITIALIZER;
+
+    if (ovsthread_once_start(&once)) {
+        sluice_port_create__("", "", OFPP_NONE);
+        unixctl_command_register("sluice/show", "[bridge]", 0, 1,
+                                 sluice_unixctl_show, NULL);
+        ovsthread_once_done(&once);
+    }
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What log_tunnel knows of each OpenFlow port: whose packets come in there,
+ * and how many of them were taken, sent and dropped.
+ *
+ * ofproto.c creates and destroys an entry with each port, bridge.c configures
+ * it from the Interface's external_ids, flow translation reads the identity,
+ * the datapath action counts.  Nothing that a packet contains is stored here.
+ *
+ * Thread-safety
+ * =============
+ *
+ * The main thread alone creates, configures and destroys.  Any thread may
+ * look up, read an identity and count; what a lookup returns stays valid until
+ * the thread next quiesces (see ovs-rcu.h).
+ *
+ * The counter
+ * ===========
+ *
+ * A port has a single counter of packets taken.  SEQUENCE follows from it, so
+ * that the two cannot disagree and no number is used twice or left out, with
+ * any number of threads:
+ *
+ *      packet     1    2   ...  2^32-1   2^32  ...
+ *      epoch      E    E   ...  E        E+1   ...
+ *      number     1    2   ...  2^32-1   1     ...
+ */
+
+#ifndef SLUICE_PORT_REGISTRY_H
+#define SLUICE_PORT_REGISTRY_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "openvswitch/ofp-port.h"
+#include "sluice/tlv.h"
+
+struct ds;
+struct smap;
+struct sluice_port;
+
+/* Why a packet was not sent. */
+enum sluice_drop_reason {
+#define SLUICE_DROP_REASON(ENUM, NAME, TEXT) SLUICE_DROP_##ENUM,
+#include "sluice/drop-reasons.def"
+#undef SLUICE_DROP_REASON
+    SLUICE_N_DROP_REASONS
+};
+
+const char *sluice_drop_reason_name(enum sluice_drop_reason);
+const char *sluice_drop_reason_text(enum sluice_drop_reason);
+bool sluice_drop_reason_from_name(const char *, enum sluice_drop_reason *);
+
+/* Whose packets come in on a port. */
+struct sluice_identity {
+    bool has_vm;                    /* Whether 'vm' is valid. */
+    bool has_tenant;                /* Whether 'tenant' is valid. */
+    uint32_t tenant;                /* 1 to SLUICE_TLV_MAX_TENANT. */
+    uint8_t vm[SLUICE_TLV_SIZE_VM]; /* UUID in the order of RFC 4122. */
+};
+
+bool sluice_vm_from_string(const char *, uint8_t vm[SLUICE_TLV_SIZE_VM]);
+void sluice_vm_format(const uint8_t vm[SLUICE_TLV_SIZE_VM], struct ds *);
+bool sluice_tenant_from_string(const char *, uint32_t *tenant);
+
+/* Option class.  For the main thread to set and any thread to read. */
+void sluice_set_option_class(const struct smap *other_config);
+uint16_t sluice_option_class(void);
+
+/* Main thread only. */
+struct sluice_port *sluice_port_create(const char *bridge, const char *name,
+                                       ofp_port_t);
+void sluice_port_destroy(struct sluice_port *);
+void sluice_port_configure(struct sluice_port *,
+                           const struct smap *external_ids);
+
+/* Any thread. */
+struct sluice_port *sluice_port_find(uint32_t id);
+uint32_t sluice_port_id(const struct sluice_port *);
+const char *sluice_port_name(const struct sluice_port *);
+const struct sluice_identity *sluice_port_identity(const struct sluice_port *);
+uint64_t sluice_port_take(struct sluice_port *, uint64_t n_packets,
+                          uint64_t n_bytes);
+void sluice_port_sequence(const struct sluice_port *, uint64_t index,
+                          uint32_t *epoch, uint32_t *number);
+void sluice_port_count_sent(struct sluice_port *, uint64_t n_packets);
+void sluice_port_count_drop(struct sluice_port *, enum sluice_drop_reason,
+                            uint64_t n_packets);
+
+/* The entry that stands for "no port": it counts what belongs to none. */
+#define SLUICE_NO_PORT_ID 0
+
+#endif /* sluice/port-registry.h */

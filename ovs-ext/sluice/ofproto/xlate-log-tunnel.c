@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Translation of log_tunnel: see xlate-log-tunnel.h.  In: the action, the
+ * ingress port's identity, the tunnel port's configuration.  Out: bytes of the
+ * tunnel header and datapath actions.  Runs in handler and revalidator
+ * threads; must give the same result for the same input, or flows would be
+ * replaced all the time, and has no side effect but rate-limited warnings. */
+
+#include <config.h>
+
+#include "ofproto/sluice/xlate-log-tunnel.h"
+
+#include "flow.h"
+#include "netdev.h"
+#include "odp-netlink.h"
+#include "openvswitch/ofp-actions.h"
+#include "openvswitch/vlog.h"
+#include "packets.h"
+#include "sluice/odp-log-tunnel.h"
+#include "unaligned.h"
+
+VLOG_DEFINE_THIS_MODULE(sluice_xlate);
+
+/* Begins the translation of 'action' for packets that came in on 'ingress',
+ * number 'in_port', or on no port if 'ingress' is null.  Returns false if
+ * they cannot be sent. */
+bool
+sluice_xlate_init(struct sluice_xlate *sx,
+                  const struct ofpact_log_tunnel *action,
+                  const struct sluice_port *ingress, ofp_port_t in_port)
+{
+    struct sluice_tlv_constants *c = &sx->constants;
+
+    memset(sx, 0, sizeof *sx);
+    sx->action = action;
+    if (!ingress) {
+        sx->port_id = SLUICE_NO_PORT_ID;
+        sx->reason = SLUICE_DROP_NO_INGRESS;
+        return false;
+    }
+    sx->port_id = sluice_port_id(ingress);
+
+    /* The action's arguments override what the port has, one by one. */
+    const struct sluice_identity *identity = sluice_port_identity(ingress);
+    c->opt_class = sluice_option_class();
+    c->ofp_port = ofp_to_u16(in_port);
+    c->has_vm = action->has_vm || identity->has_vm;
+    if (c->has_vm) {
+        memcpy(c->vm, action->has_vm ? action->vm : identity->vm,
+               sizeof c->vm);
+    }
+    c->has_tenant = action->has_tenant || identity->has_tenant;
+    c->tenant = action->has_tenant ? action->tenant : identity->tenant;
+
+    if (!c->has_vm && !c->has_tenant) {
+        static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
+
+        VLOG_WARN_RL(&rl, "%s: log_tunnel does not send packets from here, "
+                     "since the interface has neither external_ids:vm-id nor "
+                     "external_ids:sluice-tenant",
+                     sluice_port_name(ingress));
+        sx->reason = SLUICE_DROP_UNCONFIGURED;
+        return false;
+    }
+    return true;
+}
+
+/* Checks the tunnel port, whose device is 'netdev', null if there is no such
+ * port.  'is_up' says whether it is administratively up, 'is_native' whether
+ * the datapath does tunnels itself.  Returns false if nothing can be sent
+ * there. */
+bool
+sluice_xlate_check_port(struct sluice_xlate *sx, const struct netdev *netdev,
+                        bool is_up, bool is_native)
+{
+    const struct ofpact_log_tunnel *a = sx->action;
+    const struct netdev_tunnel_config *config;
+
+    if (!netdev) {
+        sx->reason = SLUICE_DROP_NO_PORT;
+        return false;
+    }
+    config = netdev_get_tunnel_config(netdev);
+    if (!config || strcmp(netdev_get_type(netdev), "geneve")) {
+        sx->reason = SLUICE_DROP_NOT_GENEVE;
+    } else if (!is_up) {
+        sx->reason = SLUICE_DROP_PORT_DOWN;
+    } else if (!is_native) {
+        sx->reason = SLUICE_DROP_NOT_NATIVE;
+    } else if (config->ip_dst_flow && !a->has_dst) {
+        sx->reason = SLUICE_DROP_NO_DST;
+    } else if (!config->ip_dst_flow && a->has_dst
+               && !ipv6_addr_equals(&config->ipv6_dst, &a->dst)) {
+        sx->reason = SLUICE_DROP_DST_CONFLICT;
+    } else {
+        sx->reason = SLUICE_DROP_REFUSED;
+        return true;
+    }
+    return false;
+}
+
+/* Makes 'tnl' what the output to the tunnel port shall use, keeping nothing of
+ * the tunnel that the packet may have come from.  The table of options stays,
+ * for code that expects one; no option of it is present. */
+void
+sluice_xlate_set_tunnel(const struct sluice_xlate *sx, struct flow_tnl *tnl)
+{
+    const struct ofpact_log_tunnel *a = sx->action;
+    const struct tun_table *tab = tnl->metadata.tab;
+
+    memset(tnl, 0, sizeof *tnl);
+    tnl->metadata.tab = tab;
+    tnl->tun_id = htonll(sx->constants.tenant);
+    if (a->has_dst) {
+        tnl->ip_dst = in6_addr_get_mapped_ipv4(&a->dst);
+        if (!tnl->ip_dst) {
+            tnl->ipv6_dst = a->dst;
+        }
+    }
+}
+
+/* Appends our options to the GENEVE header in 'push', which has none yet, and
+ * sets the VNI, whatever key the port is configured with: TENANT and VNI must
+ * be equal. */
+void
+sluice_xlate_build(struct sluice_xlate *sx, struct ovs_action_push_tnl *push)
+{
+    uint8_t *header = (uint8_t *) push->header;
+    struct genevehdr *gnh = ALIGNED_CAST(
+        struct genevehdr *, header + push->header_len - SLUICE_TLV_BASE_SIZE);
+    uint8_t *block = header + push->header_len;
+
+    BUILD_ASSERT_DECL(sizeof *gnh == SLUICE_TLV_BASE_SIZE);
+    BUILD_ASSERT_DECL(sizeof push->header
+                      >= (ETH_HEADER_LEN + IPV6_HEADER_LEN + UDP_HEADER_LEN
+                          + SLUICE_TLV_BASE_SIZE
+                          + SLUICE_TLV_MAX_OPTIONS_SIZE));
+
+    size_t size = sluice_tlv_encode(block, &sx->constants);
+    put_16aligned_be32(&gnh->vni, htonl(sx->constants.tenant << 8));
+    gnh->opt_len = size / 4;
+    gnh->oam = 0;
+    gnh->critical = 0;
+    sx->stamp_ofs = (push->header_len
+                     + sluice_tlv_stamp_offset(&sx->constants));
+    push->header_len += size;
+}
+
+/* Appends what must stand before tnl_push to 'odp_actions'. */
+void
+sluice_xlate_put_take(const struct sluice_xlate *sx,
+                      struct ofpbuf *odp_actions)
+{
+    sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_TAKE, 0);
+}
+
+/* Appends what must stand right behind tnl_push to 'odp_actions'. */
+void
+sluice_xlate_put_stamp(const struct sluice_xlate *sx,
+                       struct ofpbuf *odp_actions)
+{
+    sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_STAMP,
+                   sx->stamp_ofs);
+}
+
+/* Ends the translation.  If nothing was output, appends an action that counts
+ * each packet with the reason and returns an explanation of it, otherwise
+ * returns null. */
+const char *
+sluice_xlate_finish(const struct sluice_xlate *sx, struct ofpbuf *odp_actions)
+{
+    if (sx->is_sent) {
+        return NULL;
+    }
+    sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_DROP, sx->reason);
+    return sluice_drop_reason_text(sx->reason);
+}
