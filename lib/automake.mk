@@ -22,3 +22,7 @@ lib_libsluice_a_SOURCES = \
 # What a program that uses all of lib/ links.
 SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
 	$(HYPERSCAN_LIBS) $(ZSTD_LIBS) $(SODIUM_LIBS) $(PROTOBUF_C_LIBS)
+
+# Batches: bodies and their seal.
+lib_libsluice_a_SOURCES += \
+	lib/batch.c

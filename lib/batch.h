@@ -71,6 +71,10 @@ struct batch_entry {
     };
 };
 
+/* batch_reader_next() returns the kind of the next entry and fills in '*ret',
+ * which BATCH_MALFORMED leaves untouched; that stays the answer from then on.
+ * An entry that got through has fields of the sizes that the structures above
+ * name, and nothing else in it is checked. */
 void batch_reader_init(struct batch_reader *, struct slice body);
 enum batch_entry_kind batch_reader_next(struct batch_reader *,
                                         struct batch_entry *ret);

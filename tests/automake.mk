@@ -50,3 +50,13 @@ tests_unit_test_config_SOURCES = \
 tests_unit_test_config_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_config_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 EXTRA_DIST += docs/sluice.yaml.example
+# Batches and their seal.
+unit_tests += \
+	tests/unit/test-batch
+tests_unit_test_batch_SOURCES = tests/unit/test-batch.c tests/unit/unit.h
+tests_unit_test_batch_LDADD = $(UNIT_LIBS)
+fuzz_targets += \
+	tests/fuzz/fuzz-batch
+tests_fuzz_fuzz_batch_SOURCES = tests/fuzz/fuzz-batch.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_batch_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_batch_LDFLAGS = $(FUZZ_LDFLAGS)
