@@ -25,4 +25,5 @@ SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
 
 # Batches: bodies and their seal.
 lib_libsluice_a_SOURCES += \
-	lib/batch.c
+	lib/batch.c \
+	lib/seal.c

@@ -55,11 +55,16 @@ enum seal_error {
     SEAL_RECIPIENT,             /* Sealed to another key. */
     SEAL_TAMPERED,              /* Header or body was changed. */
     SEAL_COMPRESSION,           /* Does not decompress to raw_size. */
+    SEAL_NO_MEMORY,             /* The file is sound: try again. */
 };
+
+/* Returns what is wrong, as the rest of a sentence: "it is not a sealed
+ * batch". */
 const char *seal_error_text(enum seal_error);
 
 /* Compresses and seals batch bodies; holds its buffers, allocates only when it
- * is made. */
+ * is made.  Initializes libsodium.  Returns null if there is no memory or
+ * 'max_raw_size' is over SEAL_MAX_RAW_SIZE. */
 struct sealer;
 struct sealer *sealer_create(const uint8_t recipient[32], size_t max_raw_size);
 void sealer_destroy(struct sealer *);
@@ -67,7 +72,9 @@ void sealer_destroy(struct sealer *);
 /* Compresses 'raw' (zstd level 1), verifies that it decompresses to the same,
  * and seals it.  Fills in 'header''s raw_size, body_size and recipient, and
  * points '*ret' to the whole file, which belongs to the sealer and is valid
- * until the next call.  Returns 0 or a positive errno. */
+ * until the next call.  Returns 0 or a positive errno: EMSGSIZE if 'raw' is
+ * too large, EIO if compressing or the comparison failed, EINVAL if the
+ * recipient is no key. */
 int sealer_run(struct sealer *, struct seal_header *header, struct slice raw,
                struct slice *ret);
 
@@ -79,11 +86,16 @@ enum seal_error seal_read_header(struct slice file, struct seal_header *ret);
 enum seal_error seal_open(const struct seal_key *, struct slice file,
                           struct seal_header *ret_header, uint8_t **ret_raw);
 
-/* Key pairs.  The secret half is in a file of mode 0600, the public half
- * beside it: 64 hexadecimal digits and a line feed each.  All return 0 or a
- * positive errno; 'seal_key_read' returns EACCES for a secret key that others
- * may read. */
+/* Key pairs.  The secret half is in a file of mode 0600, the public half in
+ * one of mode 0644: 64 hexadecimal digits and a line feed each.  All return 0
+ * or a positive errno, and initialize libsodium.
+ *
+ * 'seal_key_generate' never replaces a secret key: EEXIST.  It writes the
+ * secret half first; 'seal_key_publish' writes the public half of a key again,
+ * for the case that something died between the two.  'seal_key_read' returns
+ * EACCES for a secret key that others may read, and EINVAL for no key. */
 int seal_key_generate(const char *secret_path, const char *public_path);
+int seal_key_publish(const struct seal_key *, const char *public_path);
 int seal_key_read(const char *secret_path, struct seal_key **ret);
 int seal_public_key_read(const char *public_path, uint8_t ret[32]);
 void seal_key_destroy(struct seal_key *);

@@ -52,11 +52,18 @@ tests_unit_test_config_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 EXTRA_DIST += docs/sluice.yaml.example
 # Batches and their seal.
 unit_tests += \
-	tests/unit/test-batch
+	tests/unit/test-batch \
+	tests/unit/test-seal
 tests_unit_test_batch_SOURCES = tests/unit/test-batch.c tests/unit/unit.h
 tests_unit_test_batch_LDADD = $(UNIT_LIBS)
+tests_unit_test_seal_SOURCES = tests/unit/test-seal.c tests/unit/unit.h
+tests_unit_test_seal_LDADD = $(UNIT_LIBS)
 fuzz_targets += \
-	tests/fuzz/fuzz-batch
+	tests/fuzz/fuzz-batch \
+	tests/fuzz/fuzz-seal
 tests_fuzz_fuzz_batch_SOURCES = tests/fuzz/fuzz-batch.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_batch_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_batch_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_seal_SOURCES = tests/fuzz/fuzz-seal.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_seal_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_seal_LDFLAGS = $(FUZZ_LDFLAGS)
