@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,28 +24,6 @@ enum { MAX_HOSTS = 4096 };
 
 #define NAME_CHARACTERS \
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-
-/* "FILE:LINE: KEY: ", then 'format'.  'node' may be null. */
-static char * OVS_PRINTF_FORMAT(3, 4)
-complain(const char *path, const struct yaml_node *node,
-         const char *format, ...)
-{
-    struct ds s = DS_EMPTY_INITIALIZER;
-    va_list args;
-
-    ds_put_cstr(&s, path);
-    if (node) {
-        ds_put_format(&s, ":%u", node->line);
-    }
-    ds_put_cstr(&s, ": ");
-    if (node && node->path[0]) {
-        ds_put_format(&s, "%.100s: ", node->path);
-    }
-    va_start(args, format);
-    ds_put_format_valist(&s, format, args);
-    va_end(args);
-    return ds_steal_cstr(&s);
-}
 
 static const struct config_section *
 find_section(const char *name)
@@ -245,23 +222,23 @@ check_scalar(const char *path, const struct yaml_node *node,
              const struct config_key *key)
 {
     if (node->kind != YAML_KIND_SCALAR) {
-        return complain(path, node, "it is not a single value; give %s.",
-                        key->what);
+        return yaml_complain(path, node, "it is not a single value; give %s.",
+                             key->what);
     } else if (!node->value[0]) {
-        return complain(path, node, "it is empty; give %s.", key->what);
+        return yaml_complain(path, node, "it is empty; give %s.", key->what);
     } else if (!is_number(key) && strlen(node->value) > key->max) {
-        return complain(path, node, "it is longer than %u bytes; give a "
-                        "shorter one.", key->max);
+        return yaml_complain(path, node, "it is longer than %u bytes; give a "
+                             "shorter one.", key->max);
     }
 
     char *advice = check_value(key, node->value);
     if (!advice) {
         return NULL;
     }
-    char *sentence = complain(path, node, "%.100s%s is not %s; %s.",
-                              node->value,
-                              strlen(node->value) > 100 ? "..." : "",
-                              key->what, advice);
+    char *sentence = yaml_complain(path, node, "%.100s%s is not %s; %s.",
+                                   node->value,
+                                   strlen(node->value) > 100 ? "..." : "",
+                                   key->what, advice);
     free(advice);
     return sentence;
 }
@@ -274,15 +251,15 @@ check_key(const char *path, const struct yaml_node *node,
 
     if (!key) {
         char *keys = list_keys(section);
-        char *sentence = complain(path, node, "there is no such key; %s "
-                                  "takes %s.", section->name, keys);
+        char *sentence = yaml_complain(path, node, "there is no such key; %s "
+                                       "takes %s.", section->name, keys);
         free(keys);
         return sentence;
     } else if (key->type != CONFIG_TYPE_UINTS) {
         return check_scalar(path, node, key);
     } else if (node->kind != YAML_KIND_SEQUENCE) {
-        return complain(path, node, "it is not a list; write it as "
-                        "[1, 2].");
+        return yaml_complain(path, node, "it is not a list; write it as "
+                             "[1, 2].");
     }
     return NULL;
 }
@@ -294,8 +271,8 @@ check_item(const char *path, const struct yaml_map *map,
 {
     if (node->kind != YAML_KIND_MAPPING) {
         char *keys = list_keys(section);
-        char *sentence = complain(path, node, "it is not a mapping; give it "
-                                  "the keys %s.", keys);
+        char *sentence = yaml_complain(path, node, "it is not a mapping; "
+                                       "give it the keys %s.", keys);
         free(keys);
         return sentence;
     }
@@ -303,8 +280,8 @@ check_item(const char *path, const struct yaml_map *map,
         const struct config_key *key = &section->keys[i];
         if (key->required
             && !yaml_map_find(map, "%s.%s", node->path, key->name)) {
-            return complain(path, node, "it has no %s; give it %s.",
-                            key->name, key->what);
+            return yaml_complain(path, node, "it has no %s; give it %s.",
+                                 key->name, key->what);
         }
     }
     return NULL;
@@ -317,16 +294,16 @@ check_section(const char *path, const struct yaml_node *node)
 
     if (!section) {
         char *sections = list_sections();
-        char *sentence = complain(path, node, "there is no such section; "
-                                  "there are %s.", sections);
+        char *sentence = yaml_complain(path, node, "there is no such section; "
+                                       "there are %s.", sections);
         free(sections);
         return sentence;
     } else if (section->is_list && node->kind != YAML_KIND_SEQUENCE) {
-        return complain(path, node, "it is not a list; begin each entry "
-                        "with \"- \".");
+        return yaml_complain(path, node, "it is not a list; begin each entry "
+                             "with \"- \".");
     } else if (!section->is_list && node->kind != YAML_KIND_MAPPING) {
-        return complain(path, node, "it is not a mapping; give its keys on "
-                        "indented lines, or leave it out.");
+        return yaml_complain(path, node, "it is not a mapping; give its keys "
+                             "on indented lines, or leave it out.");
     }
     return NULL;
 }
@@ -337,8 +314,8 @@ check_node(const char *path, const struct yaml_map *map,
 {
     if (!node->depth) {
         return (node->kind == YAML_KIND_MAPPING ? NULL
-                : complain(path, node, "the file is not a mapping; begin it "
-                           "with a section such as \"tenants:\"."));
+                : yaml_complain(path, node, "the file is not a mapping; begin "
+                                "it with a section such as \"tenants:\"."));
     } else if (node->depth == 1) {
         return check_section(path, node);
     }
@@ -408,9 +385,10 @@ check_unique(const char *path, const struct yaml_map *map,
 
         size_t twin = find_twin(&seen, value, i);
         if (twin != SIZE_MAX) {
-            sentence = complain(path, node, "%s is the %s of "
-                                "%s[%"PRIuSIZE"] as well; give each its own.",
-                                node->value, key, section, twin);
+            sentence = yaml_complain(path, node, "%s is the %s of "
+                                     "%s[%"PRIuSIZE"] as well; give each its "
+                                     "own.",
+                                     node->value, key, section, twin);
         }
     }
     shash_destroy(&seen);
@@ -424,11 +402,12 @@ check_tenants(const char *path, const struct yaml_map *map,
     const struct yaml_node *list = yaml_map_find(map, "tenants");
 
     if (!config->tenants_count) {
-        return complain(path, list, "%sthere is no tenant; give at least "
-                        "one.", list ? "" : "tenants: ");
+        return yaml_complain(path, list, "%sthere is no tenant; give at least "
+                             "one.", list ? "" : "tenants: ");
     } else if (config->tenants_count > STATS_MAX_TENANTS) {
-        return complain(path, list, "there are %u tenants; give at most %d.",
-                        config->tenants_count, STATS_MAX_TENANTS);
+        return yaml_complain(path, list,
+                             "there are %u tenants; give at most %d.",
+                             config->tenants_count, STATS_MAX_TENANTS);
     }
     char *sentence = check_unique(path, map, "tenants",
                                   config->tenants_count, "id");
@@ -441,9 +420,9 @@ check_hosts(const char *path, const struct yaml_map *map,
             const struct config *config)
 {
     if (config->hosts_count > MAX_HOSTS) {
-        return complain(path, yaml_map_find(map, "hosts"),
-                        "there are %u hosts; give at most %d.",
-                        config->hosts_count, MAX_HOSTS);
+        return yaml_complain(path, yaml_map_find(map, "hosts"),
+                             "there are %u hosts; give at most %d.",
+                             config->hosts_count, MAX_HOSTS);
     }
     char *sentence = check_unique(path, map, "hosts", config->hosts_count,
                                   "name");
@@ -455,7 +434,7 @@ check_hosts(const char *path, const struct yaml_map *map,
         const struct config_host *host = &config->hosts[i];
         for (size_t j = 0; j < host->tenants_count && !sentence; j++) {
             if (!config_find_tenant(config, host->tenants[j])) {
-                sentence = complain(
+                sentence = yaml_complain(
                     path, yaml_map_find(map, "hosts[%"PRIuSIZE"].tenants"
                                         "[%"PRIuSIZE"]", i, j),
                     "there is no tenant %u; add it to tenants, or take it "
@@ -485,9 +464,9 @@ check_paths(const char *path, const struct yaml_map *map,
                                                          dirs[i].key);
             if (i != j && node && !strcmp(dirs[i].value, dirs[j].value)
                 && (j < i || !yaml_map_find(map, "paths.%s", dirs[j].key))) {
-                return complain(path, node, "%s is paths.%s as well; give it "
-                                "a directory of its own.", dirs[i].value,
-                                dirs[j].key);
+                return yaml_complain(path, node, "%s is paths.%s as well; "
+                                     "give it a directory of its own.",
+                                     dirs[i].value, dirs[j].key);
             }
         }
     }

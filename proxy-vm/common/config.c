@@ -7,20 +7,18 @@
 #include "config.h"
 
 #include <cyaml/cyaml.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config-keys.h"
 #include "openvswitch/dynamic-string.h"
-#include "socket-util.h"
 #include "util.h"
 #include "yaml-map.h"
 
-enum { MAX_FILE_SIZE = 1024 * 1024 };
+enum {
+    MAX_FILE_SIZE = 1024 * 1024,
+    MAX_NODES = 65536,
+};
 
 /* The schema, as libcyaml wants it. */
 
@@ -308,10 +306,8 @@ config_parse(const char *path, const char *text, size_t size,
     struct yaml_problem problem;
     char *sentence;
 
-    if (!yaml_map_create(text, size, &map, &problem)) {
-        return xasprintf("%s:%u:%u: this is not YAML as Sluice takes it: %s; "
-                         "correct the line.", path, problem.line,
-                         problem.column, problem.text);
+    if (!yaml_map_create(text, size, MAX_NODES, &map, &problem)) {
+        return yaml_complain_problem(path, &problem);
     }
 
     sentence = config_check_keys(path, map);
@@ -348,44 +344,7 @@ out:
 char *
 config_read_file(const char *path, char **ret, size_t *ret_size)
 {
-    char *sentence = NULL;
-    char *text = NULL;
-    struct stat st;
-
-    /* Not blocking, lest a named pipe be waited for. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        return xasprintf("%s: it can't be opened: %s; name a file that can "
-                         "be read.", path, ovs_strerror(errno));
-    }
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-        sentence = xasprintf("%s: it is not a file; name a file that can be "
-                             "read.", path);
-        goto out;
-    }
-    if (st.st_size > MAX_FILE_SIZE) {
-        sentence = xasprintf("%s: it is larger than %d bytes; name a "
-                             "configuration file.", path, MAX_FILE_SIZE);
-        goto out;
-    }
-
-    size_t size = 0;
-    text = xmalloc(MAX_FILE_SIZE + 1);
-    int error = read_fully(fd, text, MAX_FILE_SIZE + 1, &size);
-    if ((error && error != EOF) || size > MAX_FILE_SIZE) {
-        sentence = xasprintf("%s: it can't be read: %s; name a file that can "
-                             "be read.", path,
-                             ovs_retval_to_string(error ? error : EFBIG));
-        goto out;
-    }
-    *ret = text;
-    *ret_size = size;
-    text = NULL;
-
-out:
-    free(text);
-    close(fd);
-    return sentence;
+    return yaml_read_file(path, MAX_FILE_SIZE, ret, ret_size);
 }
 
 char *

@@ -5,13 +5,20 @@
 
 #include "yaml-map.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <yaml.h>
 
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
+#include "socket-util.h"
 #include "util.h"
 
 struct yaml_map {
@@ -23,6 +30,7 @@ struct yaml_map {
 struct reader {
     struct yaml_map *map;
     struct yaml_problem *problem;
+    size_t max_nodes;
     yaml_parser_t parser;
     struct yaml_node *open[YAML_MAP_MAX_DEPTH]; /* Mappings and sequences. */
     unsigned int depth;         /* Of 'open' in use. */
@@ -85,9 +93,9 @@ add_node(struct reader *r, enum yaml_kind kind, const yaml_mark_t *mark,
 
     if (!shash_add_once(&map->by_path, node->path, node)) {
         ok = refuse(r, mark, "%.100s stands twice", node->path);
-    } else if (map->n > YAML_MAP_MAX_NODES) {
-        ok = refuse(r, mark, "there are more than %d values",
-                    YAML_MAP_MAX_NODES);
+    } else if (map->n > r->max_nodes) {
+        ok = refuse(r, mark, "there are more than %"PRIuSIZE" values",
+                    r->max_nodes);
     } else if (kind != YAML_KIND_SCALAR) {
         if (r->depth >= YAML_MAP_MAX_DEPTH) {
             ok = refuse(r, mark, "it is nested deeper than %d levels",
@@ -102,18 +110,36 @@ add_node(struct reader *r, enum yaml_kind kind, const yaml_mark_t *mark,
     return ok;
 }
 
+/* Tells whether the UTF-8 'value' has a character that controls a terminal or
+ * turns the direction of writing: U+0000 to U+001F, U+007F to U+009F, U+2028
+ * to U+202E, U+2066 to U+2069. */
+static bool
+has_control_character(const char *value, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        const unsigned char *p = (const unsigned char *) value + i;
+        size_t left = size - i;
+
+        if (p[0] < 0x20 || p[0] == 0x7f
+            || (left >= 2 && p[0] == 0xc2 && p[1] < 0xa0)
+            || (left >= 3 && p[0] == 0xe2
+                && ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae)
+                    || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 take_scalar(struct reader *r, const yaml_event_t *event)
 {
     const char *value = (const char *) event->data.scalar.value;
     size_t size = event->data.scalar.length;
 
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = value[i];
-        if (c < 0x20 || c == 0x7f) {
-            return refuse(r, &event->start_mark,
-                          "a value holds a control character");
-        }
+    if (has_control_character(value, size)) {
+        return refuse(r, &event->start_mark,
+                      "a value holds a control character");
     }
 
     struct yaml_node *parent = r->depth ? r->open[r->depth - 1] : NULL;
@@ -189,12 +215,56 @@ read_events(struct reader *r)
     return ok;
 }
 
+char *
+yaml_read_file(const char *path, size_t max_size, char **ret_text,
+               size_t *ret_size)
+{
+    char *sentence = NULL;
+    char *text = NULL;
+    struct stat st;
+
+    /* Not blocking, lest a named pipe be waited for. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return xasprintf("%s: it can't be opened: %s; name a file that can "
+                         "be read.", path, ovs_strerror(errno));
+    }
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+        sentence = xasprintf("%s: it is not a file; name a file that can be "
+                             "read.", path);
+        goto out;
+    }
+    if (st.st_size > 0 && (uintmax_t) st.st_size > max_size) {
+        sentence = xasprintf("%s: it is larger than %"PRIuSIZE" bytes; name "
+                             "a smaller file.", path, max_size);
+        goto out;
+    }
+
+    size_t size = 0;
+    text = xmalloc(max_size + 1);
+    int error = read_fully(fd, text, max_size + 1, &size);
+    if ((error && error != EOF) || size > max_size) {
+        sentence = xasprintf("%s: it can't be read: %s; name a file that can "
+                             "be read.", path,
+                             ovs_retval_to_string(error ? error : EFBIG));
+        goto out;
+    }
+    *ret_text = text;
+    *ret_size = size;
+    text = NULL;
+
+out:
+    free(text);
+    close(fd);
+    return sentence;
+}
+
 bool
-yaml_map_create(const char *text, size_t size, struct yaml_map **ret,
-                struct yaml_problem *ret_problem)
+yaml_map_create(const char *text, size_t size, size_t max_nodes,
+                struct yaml_map **ret, struct yaml_problem *ret_problem)
 {
     struct yaml_problem problem = { .line = 0 };
-    struct reader r = { .problem = &problem };
+    struct reader r = { .problem = &problem, .max_nodes = max_nodes };
 
     if (!yaml_parser_initialize(&r.parser)) {
         out_of_memory();
@@ -256,4 +326,33 @@ yaml_map_find(const struct yaml_map *map, const char *format, ...)
     const struct yaml_node *node = shash_find_data(&map->by_path, path);
     free(path);
     return node;
+}
+
+char *
+yaml_complain(const char *path, const struct yaml_node *node,
+              const char *format, ...)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+    va_list args;
+
+    ds_put_cstr(&s, path);
+    if (node) {
+        ds_put_format(&s, ":%u", node->line);
+    }
+    ds_put_cstr(&s, ": ");
+    if (node && node->path[0]) {
+        ds_put_format(&s, "%.100s: ", node->path);
+    }
+    va_start(args, format);
+    ds_put_format_valist(&s, format, args);
+    va_end(args);
+    return ds_steal_cstr(&s);
+}
+
+char *
+yaml_complain_problem(const char *path, const struct yaml_problem *problem)
+{
+    return xasprintf("%s:%u:%u: this is not YAML as Sluice takes it: %s; "
+                     "correct the line.", path, problem->line,
+                     problem->column, problem->text);
 }

@@ -6,7 +6,8 @@
  * In: a YAML text.  Out: its nodes in the order of the text, by path.
  *
  * One document of mappings, lists and single values, without aliases, without
- * duplicate keys and without control characters; anything else is refused.
+ * duplicate keys and without characters that steer a terminal; anything else
+ * is refused.
  *
  * Runs in: all programs of the proxy, when they load a configuration. */
 #ifndef SLUICE_YAML_MAP_H
@@ -15,10 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum {
-    YAML_MAP_MAX_DEPTH = 8,
-    YAML_MAP_MAX_NODES = 65536,
-};
+enum { YAML_MAP_MAX_DEPTH = 8 };
 
 enum yaml_kind {
     YAML_KIND_SCALAR,
@@ -45,10 +43,15 @@ struct yaml_problem {
     char text[256];             /* "did not find expected key". */
 };
 
-/* Reads 'size' bytes at 'text'.  Returns true and '*ret', which the caller
- * owns, or false and '*ret_problem'. */
-bool yaml_map_create(const char *text, size_t size, struct yaml_map **ret,
-                     struct yaml_problem *ret_problem);
+/* Reads a file of at most 'max_size' bytes.  Returns null and '*ret_text',
+ * which is malloc()ed, or a malloc()ed sentence. */
+char *yaml_read_file(const char *path, size_t max_size, char **ret_text,
+                     size_t *ret_size);
+
+/* Reads 'size' bytes at 'text', of at most 'max_nodes' nodes.  Returns true
+ * and '*ret', which the caller owns, or false and '*ret_problem'. */
+bool yaml_map_create(const char *text, size_t size, size_t max_nodes,
+                     struct yaml_map **ret, struct yaml_problem *ret_problem);
 void yaml_map_destroy(struct yaml_map *);
 
 /* The nodes in the order of the text, the root first.  A text without a
@@ -60,5 +63,12 @@ const struct yaml_node *yaml_map_at(const struct yaml_map *, size_t i);
 const struct yaml_node *yaml_map_find(const struct yaml_map *,
                                       const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The sentences about what is wrong in the file at 'path', malloc()ed:
+ * "FILE:LINE: KEY: ", then 'format'; 'node' may be null. */
+char *yaml_complain(const char *path, const struct yaml_node *node,
+                    const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+char *yaml_complain_problem(const char *path, const struct yaml_problem *);
 
 #endif /* proxy-vm/common/yaml-map.h */
