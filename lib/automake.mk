@@ -7,6 +7,7 @@ lib_libsluice_a_SOURCES = \
 	lib/batch.h \
 	lib/context-snapshot.c \
 	lib/context-snapshot.h \
+	lib/civil.h \
 	lib/cursor.h \
 	lib/drop.c \
 	lib/drop.def \
@@ -17,7 +18,10 @@ lib_libsluice_a_SOURCES = \
 	lib/rfc5424.h \
 	lib/seal.h \
 	lib/slice.h \
-	lib/syslog-msg.h
+	lib/syslog-msg.h \
+	lib/tlv.def \
+	lib/tlv.h \
+	lib/utf8.h
 
 # What a program that uses all of lib/ links.
 SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \

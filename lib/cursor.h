@@ -21,19 +21,27 @@ cursor_of(struct slice s)
     return (struct cursor) { .p = s.data, .left = s.size };
 }
 
+static inline void
+cursor_fail(struct cursor *c)
+{
+    c->failed = true;
+    c->left = 0;
+}
+
 /* Takes the next 'n' bytes.  Returns an empty slice and fails the cursor if
  * there are fewer. */
 static inline struct slice
 cursor_take(struct cursor *c, size_t n)
 {
     if (c->failed || n > c->left) {
-        c->failed = true;
-        c->left = 0;
+        cursor_fail(c);
         return slice_of(NULL, 0);
     }
     struct slice s = slice_of(c->p, n);
-    c->p += n;
-    c->left -= n;
+    if (n) {                    /* 'p' may be null where nothing is left. */
+        c->p += n;
+        c->left -= n;
+    }
     return s;
 }
 
@@ -95,6 +103,47 @@ cursor_until(struct cursor *c, uint8_t stop)
     const uint8_t *hit = c->left ? memchr(c->p, stop, c->left) : NULL;
 
     return cursor_take(c, hit ? (size_t) (hit - c->p) : c->left);
+}
+
+/* Takes the next bytes for which 'classes' has a bit of 'mask'. */
+static inline struct slice
+cursor_class(struct cursor *c, const uint8_t classes[256], uint8_t mask)
+{
+    size_t n = 0;
+
+    while (n < c->left && classes[c->p[n]] & mask) {
+        n++;
+    }
+    return cursor_take(c, n);
+}
+
+/* Takes 'min' to 'max' decimal digits, as many as there are, 'max' being at
+ * most 9.  Returns their value.  Fails the cursor if there are fewer; a digit
+ * in excess is left for the caller to trip over. */
+static inline uint32_t
+cursor_digits(struct cursor *c, size_t min, size_t max)
+{
+    uint32_t value = 0;
+    size_t n = 0;
+
+    while (n < max && n < c->left && c->p[n] >= '0' && c->p[n] <= '9') {
+        value = value * 10 + (c->p[n++] - '0');
+    }
+    if (n < min) {
+        cursor_fail(c);
+        return 0;
+    }
+    cursor_take(c, n);
+    return value;
+}
+
+/* Takes the next byte, which must be 'byte': fails the cursor if not. */
+static inline void
+cursor_expect(struct cursor *c, uint8_t byte)
+{
+    if (!cursor_match(c, byte)) {
+        cursor_fail(c);
+    }
 }
 
 #endif /* lib/cursor.h */

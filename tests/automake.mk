@@ -67,3 +67,11 @@ tests_fuzz_fuzz_batch_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_seal_SOURCES = tests/fuzz/fuzz-seal.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_seal_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_seal_LDFLAGS = $(FUZZ_LDFLAGS)
+# Parsers.
+parse_tests = \
+	tests/unit/test-civil
+check_PROGRAMS += $(parse_tests)
+TESTS += $(parse_tests)
+tests_unit_test_civil_SOURCES = tests/unit/test-civil.c tests/unit/unit.h
+tests_unit_test_civil_LDADD = $(UNIT_LIBS)
+	tests/unit/unit.h
