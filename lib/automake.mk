@@ -12,6 +12,7 @@ lib_libsluice_a_SOURCES = \
 	lib/drop.c \
 	lib/drop.def \
 	lib/drop.h \
+	lib/geneve.c \
 	lib/geneve.h \
 	lib/inner.h \
 	lib/redact.h \

@@ -12,18 +12,19 @@
 #include "drop.h"
 #include "slice.h"
 
-/* Which options a packet had.  Absent and zero differ. */
+/* Which options a packet had, a bit for each row of tlv.def: TUNNEL_HAS_META
+ * and so on.  Absent and zero differ.  Without META, a stock OVS sent it. */
+enum tunnel_option {
+#define SLUICE_TLV_OPTION(NAME, TYPE, SIZE, DOC) TUNNEL_OPTION_##NAME,
+#include "tlv.def"
+#undef SLUICE_TLV_OPTION
+};
+
 enum tunnel_has {
-    TUNNEL_HAS_META     = 1 << 0,   /* Absent: a stock OVS sent it. */
-    TUNNEL_HAS_VM       = 1 << 1,
-    TUNNEL_HAS_TENANT   = 1 << 2,
-    TUNNEL_HAS_TIME     = 1 << 3,
-    TUNNEL_HAS_SEQUENCE = 1 << 4,
-    TUNNEL_HAS_ACTIVITY = 1 << 5,
-    TUNNEL_HAS_AUTH     = 1 << 6,
-    TUNNEL_HAS_OWNER    = 1 << 7,
-    TUNNEL_HAS_SPLIT    = 1 << 8,
-    TUNNEL_HAS_NAME     = 1 << 9,
+#define SLUICE_TLV_OPTION(NAME, TYPE, SIZE, DOC) \
+    TUNNEL_HAS_##NAME = 1 << TUNNEL_OPTION_##NAME,
+#include "tlv.def"
+#undef SLUICE_TLV_OPTION
 };
 
 struct tunnel_meta {
@@ -43,6 +44,11 @@ struct tunnel_meta {
 };
 
 /* Parses 'packet', whose options of class 'option_class' are ours.
+ *
+ * Options of other classes and unknown ones of ours are skipped, however often
+ * they stand there, unless they are critical.  A packet must name its tenant:
+ * with VNI 0 it is dropped as SLUICE_DROP_TENANT_UNKNOWN.  It need not have a
+ * TENANT option, which can only repeat the VNI.
  *
  * Returns SLUICE_DROP_NONE and fills '*ret_meta' and '*ret_frame' (a slice of
  * 'packet': the inner Ethernet frame), or the reason to drop the packet and

@@ -69,9 +69,12 @@ tests_fuzz_fuzz_seal_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_seal_LDFLAGS = $(FUZZ_LDFLAGS)
 # Parsers.
 parse_tests = \
-	tests/unit/test-civil
+	tests/unit/test-civil \
+	tests/unit/test-geneve
 check_PROGRAMS += $(parse_tests)
 TESTS += $(parse_tests)
 tests_unit_test_civil_SOURCES = tests/unit/test-civil.c tests/unit/unit.h
 tests_unit_test_civil_LDADD = $(UNIT_LIBS)
+tests_unit_test_geneve_SOURCES = tests/unit/test-geneve.c tests/unit/unit.h
+tests_unit_test_geneve_LDADD = $(UNIT_LIBS)
 	tests/unit/unit.h
