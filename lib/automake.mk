@@ -14,6 +14,7 @@ lib_libsluice_a_SOURCES = \
 	lib/drop.h \
 	lib/geneve.c \
 	lib/geneve.h \
+	lib/inner.c \
 	lib/inner.h \
 	lib/redact.h \
 	lib/rfc5424.h \

@@ -28,8 +28,9 @@ struct inner_packet {
 
 /* Parses 'frame'.  Returns SLUICE_DROP_NONE and fills '*ret', or the reason to
  * drop the frame and leaves '*ret' untouched.  Bytes behind the IP packet
- * (Ethernet padding) are ignored.  Checksums are not verified: a guest's may be
- * left to hardware that a virtual switch never passes. */
+ * (Ethernet padding) are ignored.  Checksums are not verified: a guest's may
+ * be left to hardware that a virtual switch never passes.  The UDP length must
+ * be that of the IP packet, to the byte. */
 enum sluice_drop inner_parse(struct slice frame, struct inner_packet *ret);
 
 #endif /* lib/inner.h */

@@ -70,11 +70,14 @@ tests_fuzz_fuzz_seal_LDFLAGS = $(FUZZ_LDFLAGS)
 # Parsers.
 parse_tests = \
 	tests/unit/test-civil \
-	tests/unit/test-geneve
+	tests/unit/test-geneve \
+	tests/unit/test-inner
 check_PROGRAMS += $(parse_tests)
 TESTS += $(parse_tests)
 tests_unit_test_civil_SOURCES = tests/unit/test-civil.c tests/unit/unit.h
 tests_unit_test_civil_LDADD = $(UNIT_LIBS)
 tests_unit_test_geneve_SOURCES = tests/unit/test-geneve.c tests/unit/unit.h
 tests_unit_test_geneve_LDADD = $(UNIT_LIBS)
+tests_unit_test_inner_SOURCES = tests/unit/test-inner.c tests/unit/unit.h
+tests_unit_test_inner_LDADD = $(UNIT_LIBS)
 	tests/unit/unit.h
