@@ -5,9 +5,9 @@
 noinst_LIBRARIES += lib/libsluice.a
 lib_libsluice_a_SOURCES = \
 	lib/batch.h \
+	lib/civil.h \
 	lib/context-snapshot.c \
 	lib/context-snapshot.h \
-	lib/civil.h \
 	lib/cursor.h \
 	lib/drop.c \
 	lib/drop.def \
@@ -20,6 +20,7 @@ lib_libsluice_a_SOURCES = \
 	lib/rfc5424.h \
 	lib/seal.h \
 	lib/slice.h \
+	lib/syslog-msg.c \
 	lib/syslog-msg.h \
 	lib/tlv.def \
 	lib/tlv.h \

@@ -10,13 +10,35 @@
 #ifndef SLUICE_SYSLOG_MSG_H
 #define SLUICE_SYSLOG_MSG_H 1
 
-#include "slice.h"
+#include "cursor.h"
 
 enum syslog_dialect {
     SYSLOG_BARE,                /* No header, or none that could be read. */
     SYSLOG_RFC3164,
     SYSLOG_RFC5424,
 };
+
+/* Limits of RFC 5424 section 6, in bytes. */
+enum {
+    SYSLOG_MAX_PRI = 191,
+    SYSLOG_MAX_HOSTNAME = 255,
+    SYSLOG_MAX_APP_NAME = 48,
+    SYSLOG_MAX_PROCID = 128,
+    SYSLOG_MAX_MSGID = 32,
+    SYSLOG_MAX_SD_NAME = 32,
+};
+
+/* What a byte may be part of. */
+enum syslog_class {
+    SYSLOG_C_PRINT = 1 << 0,    /* PRINTUSASCII. */
+    SYSLOG_C_SD_NAME = 1 << 1,  /* SD-NAME. */
+    SYSLOG_C_VALUE = 1 << 2,    /* PARAM-VALUE, without being escaped. */
+    SYSLOG_C_HOST = 1 << 3,     /* RFC 3164 HOSTNAME: a name or address. */
+    SYSLOG_C_TAG = 1 << 4,      /* RFC 3164 TAG, as programs name themselves:
+                                 * "CRON", "postfix/smtpd", "getty@tty1". */
+    SYSLOG_C_PID = 1 << 5,      /* Between the brackets behind a TAG. */
+};
+extern const uint8_t syslog_classes[256];
 
 enum { SYSLOG_DEFAULT_PRI = 13 };   /* user.notice: RFC 3164 section 4.3.3. */
 
@@ -42,11 +64,22 @@ syslog_severity(uint8_t pri)
     return pri & 7;
 }
 
-/* Reads 'message' into '*ret'.  'reference_ns' (Unix epoch, nanoseconds: when
- * the switch saw it) supplies the year, and UTC the zone, that an RFC 3164
- * timestamp lacks: the year is the one that brings it nearest to the
- * reference. */
+/* Reads 'message' into '*ret'.
+ *
+ * A PRI that can be read is taken off 'msg' in every dialect.  A date that is
+ * in no calendar spoils the header around it; one that 'time_ns' can't hold
+ * (before 1678, after 2261) does not, and 'has_time' is false.  Second 60 is
+ * second 0 of the next minute.
+ *
+ * 'reference_ns' (Unix epoch, nanoseconds: when the switch saw it) supplies
+ * the year, and UTC the zone, that an RFC 3164 timestamp lacks: the year is
+ * the one that brings it nearest to the reference. */
 void syslog_msg_parse(struct slice message, int64_t reference_ns,
                       struct syslog_msg *ret);
+
+/* Takes one SD-ELEMENT (RFC 5424 section 6.3) off 'c', all but the validity
+ * of its UTF-8 checked.  Returns true and its SD-ID in '*ret_id', or returns
+ * false and fails 'c'. */
+bool syslog_sd_take(struct cursor *c, struct slice *ret_id);
 
 #endif /* lib/syslog-msg.h */

@@ -50,6 +50,7 @@ tests_unit_test_config_SOURCES = \
 tests_unit_test_config_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_config_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 EXTRA_DIST += docs/sluice.yaml.example
+
 # Batches and their seal.
 unit_tests += \
 	tests/unit/test-batch \
@@ -67,17 +68,19 @@ tests_fuzz_fuzz_batch_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_seal_SOURCES = tests/fuzz/fuzz-seal.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_seal_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_seal_LDFLAGS = $(FUZZ_LDFLAGS)
+
 # Parsers.
-parse_tests = \
+unit_tests += \
 	tests/unit/test-civil \
 	tests/unit/test-geneve \
-	tests/unit/test-inner
-check_PROGRAMS += $(parse_tests)
-TESTS += $(parse_tests)
+	tests/unit/test-inner \
+	tests/unit/test-syslog-msg
 tests_unit_test_civil_SOURCES = tests/unit/test-civil.c tests/unit/unit.h
 tests_unit_test_civil_LDADD = $(UNIT_LIBS)
 tests_unit_test_geneve_SOURCES = tests/unit/test-geneve.c tests/unit/unit.h
 tests_unit_test_geneve_LDADD = $(UNIT_LIBS)
 tests_unit_test_inner_SOURCES = tests/unit/test-inner.c tests/unit/unit.h
 tests_unit_test_inner_LDADD = $(UNIT_LIBS)
+tests_unit_test_syslog_msg_SOURCES = tests/unit/test-syslog-msg.c \
 	tests/unit/unit.h
+tests_unit_test_syslog_msg_LDADD = $(UNIT_LIBS)
