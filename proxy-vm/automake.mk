@@ -24,3 +24,8 @@ proxy_vm_libcommon_a_SOURCES = \
 PROXY_CPPFLAGS = $(proxy_vm_libcommon_a_CPPFLAGS)
 PROXY_LIBS = proxy-vm/libcommon.a $(SLUICE_LIBS) $(CYAML_LIBS) $(YAML_LIBS) \
 	$(OVS_LIBS)
+
+# Open batches and the spool.
+proxy_vm_libcommon_a_SOURCES += \
+	proxy-vm/common/open-batch.c \
+	proxy-vm/common/spool.c

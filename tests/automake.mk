@@ -84,3 +84,15 @@ tests_unit_test_inner_LDADD = $(UNIT_LIBS)
 tests_unit_test_syslog_msg_SOURCES = tests/unit/test-syslog-msg.c \
 	tests/unit/unit.h
 tests_unit_test_syslog_msg_LDADD = $(UNIT_LIBS)
+# Open batches and the spool.
+unit_tests += \
+	tests/unit/test-open-batch \
+	tests/unit/test-spool
+tests_unit_test_open_batch_SOURCES = \
+	tests/unit/test-open-batch.c \
+	tests/unit/unit.h
+tests_unit_test_open_batch_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_open_batch_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_spool_SOURCES = tests/unit/test-spool.c tests/unit/unit.h
+tests_unit_test_spool_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_spool_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)

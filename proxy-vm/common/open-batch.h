@@ -7,7 +7,8 @@
  *     struct open_batch_header | Batch body ...
  *
  * An append writes the entries first and moves 'size' and 'n_lines' last, as
- * one 64-bit store: at any instant the file is a whole batch.
+ * one 64-bit store: at any instant the file is a whole batch.  The file is
+ * locked (flock) as long as its process lives.
  *
  * Runs in: sluice-intake. */
 #ifndef SLUICE_OPEN_BATCH_H
@@ -27,8 +28,10 @@ struct open_batch_info {
     uint32_t size;              /* Bytes of the body. */
 };
 
-/* Makes DIR/<tenant>.open, for bodies of up to 'max_size' bytes.  Returns 0
- * and the batch, which the caller owns, or a positive errno. */
+/* Makes DIR/<tenant>.open, empty, for bodies of up to 'max_size' bytes, with
+ * the identity in 'info'.  Takes all the memory it needs, so that no append can
+ * fail.  Returns 0 and the batch, which the caller owns, or a positive errno:
+ * EEXIST if there is one, of a process that lives or to be recovered. */
 int open_batch_create(const char *dir, const struct open_batch_info *,
                       size_t max_size, struct open_batch **ret);
 
@@ -49,10 +52,11 @@ void open_batch_reset(struct open_batch *, uint64_t number);
 /* Unmaps it and, if 'unlink', removes the file. */
 void open_batch_close(struct open_batch *, bool unlink);
 
-/* Calls 'cb' for each batch that a dead process left in 'dir', then removes it
- * if 'cb' returned 0; a file that is no batch, or was never finished, is
- * removed if it is empty and else renamed to NAME.bad and counted in
- * '*ret_n_bad'.  Returns 0 or the first error. */
+/* Calls 'cb' for each batch with lines that a dead process left in 'dir', then
+ * removes it if 'cb' returned 0; a file that is no batch, or was never
+ * finished, is removed if it is empty and else renamed to NAME.bad and counted
+ * in '*ret_n_bad'.  Batches of living processes are let be.  Returns 0 or the
+ * first error, which does not stop it. */
 int open_batch_recover(const char *dir,
                        int (*cb)(const struct open_batch_info *,
                                  struct slice body, void *aux),

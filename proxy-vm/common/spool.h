@@ -13,8 +13,8 @@
  * there already changes nothing.  Directories are opened beneath the spool's
  * descriptor, and no symbolic link is followed.
  *
- * Runs in: sluice-intake (push), sluice-ship (peek, ack, quarantine), sluiced
- * (list). */
+ * Runs in: sluice-intake (push), sluice-ship (next, read, ack, quarantine),
+ * sluiced (totals). */
 #ifndef SLUICE_SPOOL_H
 #define SLUICE_SPOOL_H 1
 
@@ -27,7 +27,10 @@ struct spool;
 int spool_open(const char *path, struct spool **ret);
 void spool_close(struct spool *);
 
-/* Adds one to the spool's generation, synced, and returns it in '*ret'. */
+/* Adds one to the spool's generation, synced, and returns it in '*ret'.  Also
+ * removes what pushes that never ended left behind, so only the process that
+ * pushes may call it, before its first push.  Returns 0 or a positive errno:
+ * EINVAL if the file "generation" has no number in it. */
 int spool_next_generation(struct spool *, uint32_t *ret);
 
 /* Adds a batch.  When it returns 0 the batch survives a power cut. */
@@ -45,21 +48,31 @@ struct spool_item {
 
 /* Finds the oldest batch of 'tenant' that comes after 'after' (null: the
  * oldest of all).  Returns 0 and '*ret', ENOENT if there is none, or another
- * positive errno. */
+ * positive errno.  With 'after', looks at the directory only once nothing is
+ * left of the previous look: what came since sorts behind that. */
 int spool_next(struct spool *, uint32_t tenant, const struct spool_item *after,
                struct spool_item *ret);
 
-/* Reads a batch whole.  '*ret' is malloc()ed and the caller's. */
+/* Reads a batch whole.  '*ret' is malloc()ed and the caller's.  Returns 0 or a
+ * positive errno: ENOENT if it is gone, ELOOP, EINVAL or EFBIG if it is
+ * nothing that spool_push() made, none of which reading again will mend. */
 int spool_read(struct spool *, const struct spool_item *, uint8_t **ret,
                size_t *ret_size);
 
-/* Deletes a batch that its destination has, and syncs the directory. */
+/* Deletes a batch that its destination has, and syncs the directory.  One that
+ * is gone already is no error. */
 int spool_ack(struct spool *, const struct spool_item *);
 
 /* Sets a batch aside. */
 int spool_quarantine(struct spool *, const struct spool_item *);
 
-/* What a tenant has in the spool. */
+/* Makes an inotify descriptor, nonblocking and the caller's, that is readable
+ * once a batch of 'tenant' was pushed.  Makes the tenant's directory if need
+ * be.  Returns 0 or a positive errno. */
+int spool_watch(struct spool *, uint32_t tenant, int *ret_fd);
+
+/* What a tenant has in the spool.  Each header is read once, however often
+ * this is called; a batch without a readable one has no lines. */
 struct spool_totals {
     uint64_t n_batches, n_lines, n_bytes;
     uint64_t n_quarantined_batches, n_quarantined_lines;
