@@ -16,6 +16,8 @@ proxy_vm_libcommon_a_SOURCES = \
 	proxy-vm/common/counters.def \
 	proxy-vm/common/open-batch.h \
 	proxy-vm/common/spool.h \
+	proxy-vm/common/static-context.c \
+	proxy-vm/common/static-context.h \
 	proxy-vm/common/stats.c \
 	proxy-vm/common/stats.h \
 	proxy-vm/common/yaml-map.c \

@@ -96,3 +96,11 @@ tests_unit_test_open_batch_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_spool_SOURCES = tests/unit/test-spool.c tests/unit/unit.h
 tests_unit_test_spool_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_spool_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+# The static context file.
+unit_tests += tests/unit/test-static-context
+tests_unit_test_static_context_SOURCES = \
+	tests/unit/test-static-context-broken.def \
+	tests/unit/test-static-context.c \
+	tests/unit/unit.h
+tests_unit_test_static_context_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_static_context_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)

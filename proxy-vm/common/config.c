@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "config-keys.h"
-#include "openvswitch/dynamic-string.h"
 #include "util.h"
 #include "yaml-map.h"
 
@@ -179,54 +178,6 @@ BUILD_ASSERT_DECL(ARRAY_SIZE(config_sections) == CONFIG_N_SECTIONS);
 
 /* Loading. */
 
-/* Keeps the first error that libcyaml reports. */
-static void
-capture_log(cyaml_log_t level, void *text_, const char *format, va_list args)
-{
-    struct ds *text = text_;
-
-    if (level >= CYAML_LOG_ERROR && !text->length) {
-        ds_put_format_valist(text, format, args);
-        ds_chomp(text, '\n');
-    }
-}
-
-static const cyaml_config_t free_config = {
-    .log_level = CYAML_LOG_ERROR,
-    .mem_fn = cyaml_mem,
-};
-
-/* Lets libcyaml fill in a struct config.  The text was checked before, so
- * that what it refuses now it refuses for want of memory, or because table and
- * schema differ. */
-static char *
-load_text(const char *path, const char *text, size_t size,
-          struct config **ret)
-{
-    struct ds log = DS_EMPTY_INITIALIZER;
-    cyaml_config_t cyaml = {
-        .log_fn = capture_log,
-        .log_ctx = &log,
-        .log_level = CYAML_LOG_ERROR,
-        .mem_fn = cyaml_mem,
-        .flags = CYAML_CFG_NO_ALIAS,
-    };
-    char *sentence = NULL;
-    cyaml_data_t *data = NULL;
-
-    cyaml_err_t error = cyaml_load_data((const uint8_t *) text, size, &cyaml,
-                                        &config_schema, &data, NULL);
-    if (error != CYAML_OK) {
-        sentence = xasprintf("%s: libcyaml refuses it: %s (%s); correct the "
-                             "file.", path, cyaml_strerror(error),
-                             log.length ? ds_cstr(&log) : "no details");
-    } else {
-        *ret = data;
-    }
-    ds_destroy(&log);
-    return sentence;
-}
-
 static void
 set_default(void *member, const struct config_key *key)
 {
@@ -314,14 +265,13 @@ config_parse(const char *path, const char *text, size_t size,
     if (sentence) {
         goto out;
     }
-    sentence = load_text(path, text, size, &config);
+    void *data;
+    sentence = schema_load(path, text, size, &config_schema, &data);
     if (sentence) {
         goto out;
     }
-    if (!config) {
-        /* An empty file; the tenants will be missed below. */
-        config = xzalloc(sizeof *config);
-    }
+    /* Null: an empty file; the tenants will be missed below. */
+    config = data ? data : xzalloc(sizeof *config);
     set_defaults(config, map);
 
     /* The check of the hosts searches tenants, but tells of hosts by their
@@ -365,7 +315,7 @@ void
 config_destroy(struct config *config)
 {
     if (config) {
-        cyaml_free(&free_config, &config_schema, config, 0);
+        schema_unload(&config_schema, config);
     }
 }
 

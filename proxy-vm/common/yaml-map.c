@@ -5,6 +5,7 @@
 
 #include "yaml-map.h"
 
+#include <cyaml/cyaml.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -326,6 +327,57 @@ yaml_map_find(const struct yaml_map *map, const char *format, ...)
     const struct yaml_node *node = shash_find_data(&map->by_path, path);
     free(path);
     return node;
+}
+
+/* Keeps the first error that libcyaml reports. */
+static void
+capture_log(cyaml_log_t level, void *text_, const char *format, va_list args)
+{
+    struct ds *text = text_;
+
+    if (level >= CYAML_LOG_ERROR && !text->length) {
+        ds_put_format_valist(text, format, args);
+        ds_chomp(text, '\n');
+    }
+}
+
+char *
+schema_load(const char *path, const char *text, size_t size,
+            const struct cyaml_schema_value *schema, void **ret)
+{
+    struct ds log = DS_EMPTY_INITIALIZER;
+    cyaml_config_t cyaml = {
+        .log_fn = capture_log,
+        .log_ctx = &log,
+        .log_level = CYAML_LOG_ERROR,
+        .mem_fn = cyaml_mem,
+        .flags = CYAML_CFG_NO_ALIAS,
+    };
+    char *sentence = NULL;
+    cyaml_data_t *data = NULL;
+
+    cyaml_err_t error = cyaml_load_data((const uint8_t *) text, size, &cyaml,
+                                        schema, &data, NULL);
+    if (error != CYAML_OK) {
+        sentence = xasprintf("%s: libcyaml refuses it: %s (%s); correct the "
+                             "file.", path, cyaml_strerror(error),
+                             log.length ? ds_cstr(&log) : "no details");
+    } else {
+        *ret = data;
+    }
+    ds_destroy(&log);
+    return sentence;
+}
+
+void
+schema_unload(const struct cyaml_schema_value *schema, void *data)
+{
+    const cyaml_config_t cyaml = {
+        .log_level = CYAML_LOG_ERROR,
+        .mem_fn = cyaml_mem,
+    };
+
+    cyaml_free(&cyaml, schema, data, 0);
 }
 
 char *

@@ -64,6 +64,17 @@ const struct yaml_node *yaml_map_find(const struct yaml_map *,
                                       const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Lets libcyaml load a text against 'schema', whose value is a pointer to a
+ * mapping.  The text was checked before by means of its map, so that what
+ * libcyaml refuses now it refuses for want of memory, or because check and
+ * schema differ.  Returns null and '*ret', null for an empty text and else to
+ * be released by schema_unload(), or a malloc()ed sentence.  (Not "yaml_load":
+ * libyaml has a yaml_free() that must not be overridden.) */
+struct cyaml_schema_value;
+char *schema_load(const char *path, const char *text, size_t size,
+                  const struct cyaml_schema_value *schema, void **ret);
+void schema_unload(const struct cyaml_schema_value *schema, void *data);
+
 /* The sentences about what is wrong in the file at 'path', malloc()ed:
  * "FILE:LINE: KEY: ", then 'format'; 'node' may be null. */
 char *yaml_complain(const char *path, const struct yaml_node *node,
