@@ -94,7 +94,7 @@ parse_pri(struct cursor *c, uint8_t *ret_pri, bool *ret_strict)
 
 /* A point in time as written. */
 struct stamp {
-    struct civil date;
+    int64_t days;               /* Since 1970-01-01. */
     uint32_t hour;
     uint32_t minute;
     uint32_t second;            /* Up to 60. */
@@ -132,16 +132,16 @@ read_clock(const uint8_t *p, struct stamp *stamp)
 static uint32_t
 take_fraction(struct cursor *c)
 {
+    static const uint32_t scale[10] = {
+        0, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1
+    };
+
     if (!cursor_match(c, '.')) {
         return 0;
     }
-
     size_t left = c->left;
     uint32_t fraction = cursor_digits(c, 1, 9);
-    for (size_t n = left - c->left; n < 9 && !c->failed; n++) {
-        fraction *= 10;
-    }
-    return fraction;
+    return c->failed ? 0 : fraction * scale[left - c->left];
 }
 
 /* Takes a zone: "Z" or "+hh:mm".  If 'lax', also "+hhmm" and none at all,
@@ -182,13 +182,15 @@ take_rfc3339(struct cursor *c, bool lax, struct stamp *stamp)
         return false;
     }
     bool bad = p[4] != '-' || p[7] != '-' || p[10] != 'T';
-    stamp->date.year = digit_pair(p, &bad) * 100;
-    stamp->date.year += digit_pair(p + 2, &bad);
-    stamp->date.month = digit_pair(p + 5, &bad);
-    stamp->date.day = digit_pair(p + 8, &bad);
-    if (bad || !read_clock(p + 11, stamp) || !civil_is_valid(stamp->date)) {
+    struct civil date = {
+        .year = digit_pair(p, &bad) * 100 + digit_pair(p + 2, &bad),
+        .month = digit_pair(p + 5, &bad),
+        .day = digit_pair(p + 8, &bad),
+    };
+    if (bad || !read_clock(p + 11, stamp) || !civil_is_valid(date)) {
         return false;
     }
+    stamp->days = civil_to_days(date);
     stamp->ns = take_fraction(c);
     stamp->offset_s = take_zone(c, lax);
     return !c->failed;
@@ -213,11 +215,21 @@ month_of(struct slice name)
 static int64_t
 nearest_days(struct civil date, int64_t reference)
 {
-    /* February 29 is up to eight years away: 1896, 1904. */
-    int span = date.month == 2 && date.day == 29 ? 8 : 1;
     int32_t year = civil_from_days(reference).year;
     int64_t nearest = 0;
     int64_t best = INT64_MAX;
+
+    date.year = year;
+    if (civil_is_valid(date)) {
+        nearest = civil_to_days(date);
+        best = nearest < reference ? reference - nearest : nearest - reference;
+        if (best <= 182) {
+            return nearest;     /* No other year is nearer. */
+        }
+    }
+
+    /* February 29 is up to eight years away: 1896, 1904. */
+    int span = date.month == 2 && date.day == 29 ? 8 : 1;
 
     for (date.year = year - span; date.year <= year + span; date.year++) {
         if (civil_is_valid(date)) {
@@ -235,40 +247,43 @@ nearest_days(struct civil date, int64_t reference)
 
 /* Takes "Mmm dd hh:mm:ss" (RFC 3164 section 4.1.2), the day padded with a
  * space, a zero or not at all, with or without a year behind the day and a
- * fraction behind the second.  Without a year, 'stamp->date' is the one
+ * fraction behind the second.  Without a year, the date is the one
  * nearest to 'reference_ns'. */
 static bool
 take_rfc3164_time(struct cursor *c, int64_t reference_ns, struct stamp *stamp)
 {
-    stamp->date.month = month_of(cursor_take(c, 3));
-    if (!stamp->date.month) {
+    struct civil date = { .month = month_of(cursor_take(c, 3)) };
+
+    if (!date.month) {
         return false;
     }
     cursor_expect(c, ' ');
     cursor_match(c, ' ');
-    stamp->date.day = cursor_digits(c, 1, 2);
+    date.day = cursor_digits(c, 1, 2);
     cursor_expect(c, ' ');
 
     struct cursor t = *c;
-    stamp->date.year = cursor_digits(&t, 4, 4);
+    date.year = cursor_digits(&t, 4, 4);
     bool has_year = cursor_match(&t, ' ');
     if (has_year) {
         *c = t;
     } else {
-        stamp->date.year = 2000;        /* A leap year: any date passes. */
+        date.year = 2000;       /* A leap year: any date passes. */
     }
 
     const uint8_t *p = cursor_take(c, 8).data;
-    if (!p || !read_clock(p, stamp) || !civil_is_valid(stamp->date)) {
+    if (!p || !read_clock(p, stamp) || !civil_is_valid(date)) {
         return false;
     }
     stamp->ns = take_fraction(c);
     stamp->offset_s = 0;
-    if (!has_year) {
+    if (has_year) {
+        stamp->days = civil_to_days(date);
+    } else {
         uint32_t rest;
         int64_t reference = civil_split_s(civil_split_ns(reference_ns, &rest),
                                           &rest);
-        stamp->date = civil_from_days(nearest_days(stamp->date, reference));
+        stamp->days = nearest_days(date, reference);
     }
     return !c->failed;
 }
@@ -276,21 +291,13 @@ take_rfc3164_time(struct cursor *c, int64_t reference_ns, struct stamp *stamp)
 static void
 set_time(struct syslog_msg *m, const struct stamp *stamp)
 {
-    int64_t s = (civil_to_days(stamp->date) * S_PER_DAY
-                 + stamp->hour * 3600 + stamp->minute * 60 + stamp->second
-                 - stamp->offset_s);
+    int64_t s = (stamp->days * S_PER_DAY + stamp->hour * 3600
+                 + stamp->minute * 60 + stamp->second - stamp->offset_s);
 
     if (s > INT64_MIN / NS_PER_S && s < INT64_MAX / NS_PER_S) {
         m->has_time = true;
         m->time_ns = s * NS_PER_S + stamp->ns;
     }
-}
-
-/* Returns the bytes that 'after' has taken since it was a copy of 'before'. */
-static struct slice
-taken(const struct cursor *before, const struct cursor *after)
-{
-    return slice_of(before->p, before->left - after->left);
 }
 
 /* Returns 's', or nothing if it is NILVALUE. */
@@ -301,7 +308,7 @@ or_nil(struct slice s)
 }
 
 /* Takes a header field of 1 to 'max' bytes and the space behind it. */
-static struct slice
+static inline struct slice
 take_field(struct cursor *c, size_t max)
 {
     struct slice s = cursor_class(c, syslog_classes, SYSLOG_C_PRINT);
@@ -314,7 +321,7 @@ take_field(struct cursor *c, size_t max)
 }
 
 /* Takes an SD-NAME. */
-static struct slice
+static inline struct slice
 take_sd_name(struct cursor *c)
 {
     struct slice s = cursor_class(c, syslog_classes, SYSLOG_C_SD_NAME);
@@ -356,7 +363,8 @@ syslog_sd_take(struct cursor *c, struct slice *ret_id)
 static void
 take_sd(struct cursor *c, struct slice *sd)
 {
-    struct cursor t = *c;
+    struct slice rest = slice_of(c->p, c->left);
+    struct cursor t = cursor_of(rest);
 
     if (!cursor_match(&t, '-')) {
         struct slice id;
@@ -366,7 +374,7 @@ take_sd(struct cursor *c, struct slice *sd)
         } while (cursor_peek(&t) == '[');
     }
 
-    struct slice s = taken(c, &t);
+    struct slice s = slice_of(rest.data, rest.size - t.left);
     if (!t.failed && (cursor_match(&t, ' ') || !t.left)
         && utf8_is_valid(s)) {
         *sd = or_nil(s);
@@ -377,19 +385,21 @@ take_sd(struct cursor *c, struct slice *sd)
 /* Reads what follows PRI as RFC 5424 wants it, up to STRUCTURED-DATA without
  * tolerance.  On failure '*m' holds rubbish. */
 static bool
-parse_rfc5424(struct cursor c, struct syslog_msg *m)
+parse_rfc5424(struct slice text, struct syslog_msg *m)
 {
+    struct cursor c = cursor_of(text);
+
     if (!cursor_match(&c, '1') || !cursor_match(&c, ' ')) {
         return false;
     }
     if (!cursor_match(&c, '-')) {
-        struct cursor before = c;
+        struct slice rest = slice_of(c.p, c.left);
         struct stamp stamp;
 
         if (!take_rfc3339(&c, false, &stamp)) {
             return false;
         }
-        m->timestamp = taken(&before, &c);
+        m->timestamp = slice_of(rest.data, rest.size - c.left);
         set_time(m, &stamp);
     }
     cursor_expect(&c, ' ');
@@ -439,9 +449,9 @@ take_tag(struct cursor *c, struct syslog_msg *m)
 /* Reads what follows PRI as RFC 3164 describes it.  On failure '*m' holds
  * rubbish. */
 static bool
-parse_rfc3164(struct cursor c, int64_t reference_ns, struct syslog_msg *m)
+parse_rfc3164(struct slice text, int64_t reference_ns, struct syslog_msg *m)
 {
-    struct cursor before = c;
+    struct cursor c = cursor_of(text);
     struct stamp stamp;
     int first = cursor_peek(&c);
 
@@ -450,7 +460,7 @@ parse_rfc3164(struct cursor c, int64_t reference_ns, struct syslog_msg *m)
           : take_rfc3164_time(&c, reference_ns, &stamp))) {
         return false;
     }
-    m->timestamp = taken(&before, &c);
+    m->timestamp = slice_of(text.data, text.size - c.left);
     set_time(m, &stamp);
     cursor_match(&c, ':');              /* Cisco's habit. */
     if (c.left && !cursor_match(&c, ' ')) {
@@ -479,21 +489,45 @@ parse_rfc3164(struct cursor c, int64_t reference_ns, struct syslog_msg *m)
     return true;
 }
 
+/* Empties '*m' but for its PRI.  Field by field: for the whole structure
+ * compilers choose a string instruction, which alone takes longer than a
+ * header. */
+static void
+clear(struct syslog_msg *m, bool has_pri, uint8_t pri)
+{
+    const struct slice none = slice_of(NULL, 0);
+
+    m->dialect = SYSLOG_BARE;
+    m->has_pri = has_pri;
+    m->pri = pri;
+    m->has_time = false;
+    m->time_ns = 0;
+    m->timestamp = none;
+    m->hostname = none;
+    m->app_name = none;
+    m->procid = none;
+    m->msgid = none;
+    m->sd = none;
+    m->msg = none;
+}
+
 void
 syslog_msg_parse(struct slice message, int64_t reference_ns,
                  struct syslog_msg *ret)
 {
     struct cursor c = cursor_of(trim_end(message));
-    struct syslog_msg none = { .pri = SYSLOG_DEFAULT_PRI };
+    uint8_t pri = SYSLOG_DEFAULT_PRI;
     bool strict = false;
+    bool has_pri = parse_pri(&c, &pri, &strict);
 
-    none.has_pri = parse_pri(&c, &none.pri, &strict);
-    *ret = none;
-    if (!strict || !parse_rfc5424(c, ret)) {
-        *ret = none;
-        if (!parse_rfc3164(c, reference_ns, ret)) {
-            *ret = none;
-            ret->msg = cursor_rest(&c);
+    struct slice text = cursor_rest(&c);
+
+    clear(ret, has_pri, pri);
+    if (!strict || !parse_rfc5424(text, ret)) {
+        clear(ret, has_pri, pri);
+        if (!parse_rfc3164(text, reference_ns, ret)) {
+            clear(ret, has_pri, pri);
+            ret->msg = text;
         }
     }
 

@@ -66,7 +66,9 @@ utf8_is_valid(struct slice s)
                 continue;
             }
         }
-        if (utf8_take(&c) < 0) {
+        if (*c.p < 0x80) {
+            cursor_take(&c, 1);
+        } else if (utf8_take(&c) < 0) {
             return false;
         }
     }
