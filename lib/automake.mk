@@ -17,6 +17,8 @@ lib_libsluice_a_SOURCES = \
 	lib/inner.c \
 	lib/inner.h \
 	lib/redact.h \
+	lib/rfc5424-params.def \
+	lib/rfc5424.c \
 	lib/rfc5424.h \
 	lib/seal.h \
 	lib/slice.h \

@@ -12,36 +12,38 @@
 #define H SYSLOG_C_HOST
 #define T SYSLOG_C_TAG
 #define I SYSLOG_C_PID
+#define L SYSLOG_C_PLAIN
 const uint8_t syslog_classes[256] = {
-    [0x00 ... ' '] = V,
-    ['!'] = P | N | V | I,
+    [0x00 ... 0x1f] = V,
+    [' '] = V | L,
+    ['!'] = P | N | V | L | I,
     ['"'] = P | I,
-    ['#'] = P | N | V | I | T,
-    ['$'] = P | N | V | I,
-    ['%'] = P | N | V | I | T | H,
-    ['&' ... '\''] = P | N | V | I,
-    ['(' ... ')'] = P | N | V | I | T,
-    ['*'] = P | N | V | I,
-    ['+'] = P | N | V | I | T,
-    [','] = P | N | V | I,
-    ['-' ... '.'] = P | N | V | I | T | H,
-    ['/'] = P | N | V | I | T,
-    ['0' ... '9'] = P | N | V | I | T | H,
-    [':'] = P | N | V | I | H,
-    [';' ... '<'] = P | N | V | I,
-    ['='] = P | V | I,
-    ['>' ... '?'] = P | N | V | I,
-    ['@'] = P | N | V | I | T | H,
-    ['A' ... 'Z'] = P | N | V | I | T | H,
-    ['['] = P | N | V,
+    ['#'] = P | N | V | L | I | T,
+    ['$'] = P | N | V | L | I,
+    ['%'] = P | N | V | L | I | T | H,
+    ['&' ... '\''] = P | N | V | L | I,
+    ['(' ... ')'] = P | N | V | L | I | T,
+    ['*'] = P | N | V | L | I,
+    ['+'] = P | N | V | L | I | T,
+    [','] = P | N | V | L | I,
+    ['-' ... '.'] = P | N | V | L | I | T | H,
+    ['/'] = P | N | V | L | I | T,
+    ['0' ... '9'] = P | N | V | L | I | T | H,
+    [':'] = P | N | V | L | I | H,
+    [';' ... '<'] = P | N | V | L | I,
+    ['='] = P | V | L | I,
+    ['>' ... '?'] = P | N | V | L | I,
+    ['@'] = P | N | V | L | I | T | H,
+    ['A' ... 'Z'] = P | N | V | L | I | T | H,
+    ['['] = P | N | V | L,
     ['\\'] = P | N | I,
     [']'] = P,
-    ['^'] = P | N | V | I,
-    ['_'] = P | N | V | I | T | H,
-    ['`'] = P | N | V | I,
-    ['a' ... 'z'] = P | N | V | I | T | H,
-    ['{' ... '}'] = P | N | V | I,
-    ['~'] = P | N | V | I | T,
+    ['^'] = P | N | V | L | I,
+    ['_'] = P | N | V | L | I | T | H,
+    ['`'] = P | N | V | L | I,
+    ['a' ... 'z'] = P | N | V | L | I | T | H,
+    ['{' ... '}'] = P | N | V | L | I,
+    ['~'] = P | N | V | L | I | T,
     [0x7f ... 0xff] = V,
 };
 #undef P
@@ -50,6 +52,7 @@ const uint8_t syslog_classes[256] = {
 #undef H
 #undef T
 #undef I
+#undef L
 
 /* Trailing NULs and line ends are framing, which programs add by habit. */
 static struct slice

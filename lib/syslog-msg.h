@@ -37,6 +37,7 @@ enum syslog_class {
     SYSLOG_C_TAG = 1 << 4,      /* RFC 3164 TAG, as programs name themselves:
                                  * "CRON", "postfix/smtpd", "getty@tty1". */
     SYSLOG_C_PID = 1 << 5,      /* Between the brackets behind a TAG. */
+    SYSLOG_C_PLAIN = 1 << 6,    /* PARAM-VALUE, and printable US-ASCII. */
 };
 extern const uint8_t syslog_classes[256];
 

@@ -74,6 +74,7 @@ unit_tests += \
 	tests/unit/test-civil \
 	tests/unit/test-geneve \
 	tests/unit/test-inner \
+	tests/unit/test-rfc5424 \
 	tests/unit/test-syslog-msg
 tests_unit_test_civil_SOURCES = tests/unit/test-civil.c tests/unit/unit.h
 tests_unit_test_civil_LDADD = $(UNIT_LIBS)
@@ -81,6 +82,10 @@ tests_unit_test_geneve_SOURCES = tests/unit/test-geneve.c tests/unit/unit.h
 tests_unit_test_geneve_LDADD = $(UNIT_LIBS)
 tests_unit_test_inner_SOURCES = tests/unit/test-inner.c tests/unit/unit.h
 tests_unit_test_inner_LDADD = $(UNIT_LIBS)
+tests_unit_test_rfc5424_SOURCES = tests/unit/test-rfc5424.c \
+	tests/strict-rfc5424.h \
+	tests/unit/unit.h
+tests_unit_test_rfc5424_LDADD = $(UNIT_LIBS)
 tests_unit_test_syslog_msg_SOURCES = tests/unit/test-syslog-msg.c \
 	tests/unit/unit.h
 tests_unit_test_syslog_msg_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,713 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Writes lines as RFC 5424 messages; see rfc5424.h.  What the lines of a
+ * source have in common is rendered once, so that a line is a few copies of
+ * memory and a few numbers. */
+#include "rfc5424.h"
+
+#include <stdlib.h>
+
+#include "civil.h"
+#include "context.pb-c.h"
+#include "syslog-msg.h"
+#include "utf8.h"
+
+enum param {
+#define RFC5424_PARAM(SYMBOL, NAME, TEXT) PARAM_##SYMBOL,
+#include "rfc5424-params.def"
+#undef RFC5424_PARAM
+    N_PARAMS
+};
+
+static const struct {
+    const char *open;           /* Up to the value. */
+    size_t open_size;
+    const char *name;
+} params[N_PARAMS] = {
+#define RFC5424_PARAM(SYMBOL, NAME, TEXT)                               \
+    [PARAM_##SYMBOL] = { " " NAME "=\"", sizeof NAME + 2, NAME },
+#include "rfc5424-params.def"
+#undef RFC5424_PARAM
+};
+
+struct rfc5424_source {
+    struct slice sd_id;         /* Ours... */
+    struct slice forged_id;     /* ...and what a guest's copy is called. */
+    struct slice name;          /* Proven name, or empty. */
+    struct slice hostname;      /* HOSTNAME between spaces. */
+    struct slice head;          /* Our element, up to "port". */
+    struct slice tail;          /* Its end, from "origin" on. */
+    uint8_t bytes[];            /* What the slices point to. */
+};
+
+/* Where output goes.  What does not fit fails it for good. */
+struct out {
+    uint8_t *p;
+    size_t left;
+    bool failed;
+};
+
+static void
+fail(struct out *o)
+{
+    o->failed = true;
+    o->left = 0;
+}
+
+static inline void
+put(struct out *o, const void *data, size_t size)
+{
+    if (size > o->left) {
+        fail(o);
+    } else if (size) {
+        memcpy(o->p, data, size);
+        o->p += size;
+        o->left -= size;
+    }
+}
+
+static inline void
+put_slice(struct out *o, struct slice s)
+{
+    put(o, s.data, s.size);
+}
+
+static inline void
+put_byte(struct out *o, uint8_t byte)
+{
+    put(o, &byte, 1);
+}
+
+/* Returns room for 'size' bytes that the caller must write, or null if there
+ * is none.  To write digits to their place is faster than to copy them there:
+ * the processor waits before it loads a word that was just stored byte by
+ * byte. */
+static inline uint8_t *
+take_room(struct out *o, size_t size)
+{
+    if (size > o->left) {
+        fail(o);
+        return NULL;
+    }
+    uint8_t *p = o->p;
+    o->p += size;
+    o->left -= size;
+    return p;
+}
+
+/* The numbers below 100, two digits each: half as many divisions, which depend
+ * on each other and are most of what a number costs. */
+static const char pairs[] =
+    "00010203040506070809101112131415161718192021222324"
+    "25262728293031323334353637383940414243444546474849"
+    "50515253545556575859606162636465666768697071727374"
+    "75767778798081828384858687888990919293949596979899";
+
+/* Writes 'value', at most 99, in two digits. */
+static inline void
+format_pair(uint8_t *p, uint32_t value)
+{
+    memcpy(p, &pairs[value * 2], 2);
+}
+
+/* Writes 'value', at most 999, in three digits. */
+static inline void
+format_triple(uint8_t *p, uint32_t value)
+{
+    p[0] = '0' + value / 100;
+    format_pair(p + 1, value % 100);
+}
+
+/* Returns the number of decimal digits of 'value'. */
+static inline size_t
+count_digits(uint32_t value)
+{
+    size_t n = 1;
+
+    for (uint64_t limit = 10; value >= limit; limit *= 10) {
+        n++;
+    }
+    return n;
+}
+
+/* Writes 'value' in 'n' digits, which must be count_digits() of it. */
+static inline void
+format_decimal(uint8_t *p, uint32_t value, size_t n)
+{
+    for (; n > 1; n -= 2) {
+        format_pair(p + n - 2, value % 100);
+        value /= 100;
+    }
+    if (n) {
+        p[0] = '0' + value;
+    }
+}
+
+static inline void
+put_decimal(struct out *o, uint32_t value)
+{
+    size_t n = count_digits(value);
+    uint8_t *p = take_room(o, n);
+
+    if (p) {
+        format_decimal(p, value, n);
+    }
+}
+
+static void
+put_hex(struct out *o, struct slice s)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    uint8_t *p = take_room(o, s.size * 2);
+    for (size_t i = 0; p && i < s.size; i++) {
+        *p++ = digits[s.data[i] >> 4];
+        *p++ = digits[s.data[i] & 15];
+    }
+}
+
+/* Puts the time 'ns' nanoseconds after second 's' of the Unix epoch, in UTC,
+ * with 'n_digits' digits of fraction, 6 or 9. */
+static void
+put_time(struct out *o, int64_t s, uint32_t ns, size_t n_digits)
+{
+    uint32_t of_day;
+    struct civil date = civil_from_days(civil_split_s(s, &of_day));
+    uint8_t *p = take_room(o, sizeof "yyyy-mm-ddThh:mm:ss." + n_digits);
+
+    if (!p) {
+        return;
+    }
+    format_pair(p, date.year / 100);
+    format_pair(p + 2, date.year % 100);
+    p[4] = '-';
+    format_pair(p + 5, date.month);
+    p[7] = '-';
+    format_pair(p + 8, date.day);
+    p[10] = 'T';
+    format_pair(p + 11, of_day / 3600);
+    p[13] = ':';
+    format_pair(p + 14, of_day / 60 % 60);
+    p[16] = ':';
+    format_pair(p + 17, of_day % 60);
+    p[19] = '.';
+    format_triple(p + 20, ns / 1000000);
+    format_triple(p + 23, ns / 1000 % 1000);
+    if (n_digits == 9) {
+        format_triple(p + 26, ns % 1000);
+    }
+    p[20 + n_digits] = 'Z';
+}
+
+static void
+put_uuid(struct out *o, const uint8_t uuid[16])
+{
+    for (size_t i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) {
+            put_byte(o, '-');
+        }
+        put_hex(o, slice_of(&uuid[i], 1));
+    }
+}
+
+static void
+put_mac(struct out *o, const uint8_t mac[6])
+{
+    for (size_t i = 0; i < 6; i++) {
+        if (i) {
+            put_byte(o, ':');
+        }
+        put_hex(o, slice_of(&mac[i], 1));
+    }
+}
+
+static void
+put_ipv4(struct out *o, const uint8_t ip[4])
+{
+    for (size_t i = 0; i < 4; i++) {
+        if (i) {
+            put_byte(o, '.');
+        }
+        put_decimal(o, ip[i]);
+    }
+}
+
+/* Puts an IPv6 address as RFC 5952 section 4 wants it. */
+static void
+put_ipv6(struct out *o, const uint8_t ip[16])
+{
+    size_t best = 8, n_best = 1;    /* Longest run of zeros, of two or more. */
+    uint16_t group[8];
+
+    for (size_t i = 0; i < 8; i++) {
+        group[i] = ip[i * 2] << 8 | ip[i * 2 + 1];
+    }
+    for (size_t i = 0; i < 8; i++) {
+        size_t n = 0;
+        while (i + n < 8 && !group[i + n]) {
+            n++;
+        }
+        if (n > n_best) {
+            best = i;
+            n_best = n;
+        }
+    }
+
+    for (size_t i = 0; i < 8; i++) {
+        if (i == best) {
+            put(o, "::", 2);
+            i += n_best - 1;
+            continue;
+        }
+        if (i && i != best + n_best) {
+            put_byte(o, ':');
+        }
+        const uint8_t bytes[2] = { group[i] >> 8, group[i] & 0xff };
+        uint8_t text[4];
+        struct out hex = { .p = text, .left = sizeof text };
+        put_hex(&hex, slice_of(bytes, 2));
+        size_t skip = 0;
+        while (skip < 3 && text[skip] == '0') {
+            skip++;
+        }
+        put(o, text + skip, 4 - skip);
+    }
+}
+
+/* Puts an address of 4 or 16 bytes. */
+static void
+put_ip(struct out *o, struct slice ip)
+{
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+    if (ip.size == 4) {
+        put_ipv4(o, ip.data);
+    } else if (!memcmp(ip.data, mapped, sizeof mapped)) {
+        put_ipv4(o, ip.data + sizeof mapped);
+    } else {
+        put_ipv6(o, ip.data);
+    }
+}
+
+/* Puts 's', cut to 'max' bytes, each byte that is not of 'class' replaced. */
+static void
+put_clean(struct out *o, struct slice s, size_t max, enum syslog_class class)
+{
+    struct cursor c = cursor_of(slice_of(s.data, s.size < max ? s.size : max));
+
+    while (c.left) {
+        put_slice(o, cursor_class(&c, syslog_classes, class));
+        if (c.left) {
+            cursor_take(&c, 1);
+            put_byte(o, '_');
+        }
+    }
+}
+
+/* Puts a header field and the space behind it. */
+static void
+put_field(struct out *o, struct slice s, size_t max)
+{
+    if (s.size) {
+        put_clean(o, s, max, SYSLOG_C_PRINT);
+        put_byte(o, ' ');
+    } else {
+        put(o, "- ", 2);
+    }
+}
+
+/* Puts 's' as a PARAM-VALUE: escaped as RFC 5424 section 6.3.3 wants, what is
+ * not UTF-8 as U+FFFD, C0 controls and DEL in octal behind '#', as rsyslog
+ * writes them, and what would control a terminal or turn the direction of text
+ * (C1 and bidirectional controls) as U+FFFD too. */
+static void
+put_value(struct out *o, struct slice s)
+{
+    struct cursor c = cursor_of(s);
+
+    for (;;) {
+        put_slice(o, cursor_class(&c, syslog_classes, SYSLOG_C_PLAIN));
+        if (!c.left) {
+            break;
+        }
+        struct cursor before = c;
+        int32_t code = utf8_take(&c);
+        if (code == '"' || code == '\\' || code == ']') {
+            const uint8_t escaped[2] = { '\\', code };
+            put(o, escaped, 2);
+        } else if ((code >= 0 && code < 0x20) || code == 0x7f) {
+            const uint8_t octal[4] = {
+                '#', '0' + (code >> 6), '0' + (code >> 3 & 7), '0' + (code & 7)
+            };
+            put(o, octal, 4);
+        } else if (code < 0
+                   || (code >= 0x80 && code <= 0x9f)
+                   || code == 0x061c
+                   || (code >= 0x200e && code <= 0x200f)
+                   || (code >= 0x2028 && code <= 0x202e)
+                   || (code >= 0x2066 && code <= 0x2069)) {
+            put(o, "\xef\xbf\xbd", 3);
+        } else {
+            put(o, before.p, before.left - c.left);
+        }
+    }
+}
+
+static inline void
+open_param(struct out *o, enum param param)
+{
+    put(o, params[param].open, params[param].open_size);
+}
+
+static inline void
+close_param(struct out *o)
+{
+    put_byte(o, '"');
+}
+
+/* Puts a whole SD-PARAM whose 'value' needs no escapes. */
+static void
+put_param(struct out *o, enum param param, const char *value)
+{
+    open_param(o, param);
+    put(o, value, strlen(value));
+    close_param(o);
+}
+
+/* Puts the value of a VM's context.  A key that is one of ours gets "x-" in
+ * front: who manages a VM does not speak for the switch. */
+static void
+put_context_value(struct out *o, const Sluice__ContextValue *value)
+{
+    uint8_t key[SYSLOG_MAX_SD_NAME];
+    struct out clean = { .p = key, .left = sizeof key };
+
+    put_clean(&clean, slice_from_string(value->key), sizeof key,
+              SYSLOG_C_SD_NAME);
+    struct slice name = slice_of(key, sizeof key - clean.left);
+    if (!name.size) {
+        return;
+    }
+
+    put_byte(o, ' ');
+    for (size_t i = 0; i < N_PARAMS; i++) {
+        if (slice_equal(name, slice_from_string(params[i].name))) {
+            put(o, "x-", 2);
+        }
+    }
+    put_slice(o, name);
+    put(o, "=\"", 2);
+    put_value(o, slice_from_string(value->value));
+    close_param(o);
+}
+
+/* Puts HOSTNAME between spaces: the proven name, each character that is not
+ * printable US-ASCII replaced, and '/' too, since receivers make file names of
+ * it; else the UUID, else the MAC.  Names that mean nothing (NILVALUE) or a
+ * directory go the same way. */
+static void
+put_hostname(struct out *o, const struct batch_source *source,
+             struct slice name)
+{
+    put_byte(o, ' ');
+    if (name.size && !slice_equal(name, slice_from_string("-"))
+        && !slice_equal(name, slice_from_string("."))
+        && !slice_equal(name, slice_from_string(".."))) {
+        struct cursor c = cursor_of(name);
+
+        for (size_t n = 0; c.left && n < SYSLOG_MAX_HOSTNAME; n++) {
+            int32_t code = utf8_take(&c);
+            put_byte(o, code > ' ' && code < 0x7f && code != '/' ? code : '_');
+        }
+    } else if (source->has_vm) {
+        put_uuid(o, source->vm);
+    } else {
+        put_mac(o, source->mac);
+    }
+    put_byte(o, ' ');
+}
+
+/* Puts our element up to "port", what is constant of its origin. */
+static void
+put_head(struct out *o, const struct batch_source *source, struct slice sd_id,
+         struct slice name)
+{
+    put_byte(o, '[');
+    put_slice(o, sd_id);
+    open_param(o, PARAM_TENANT);
+    put_decimal(o, source->tenant);
+    close_param(o);
+    if (source->has_vm) {
+        open_param(o, PARAM_VM);
+        put_uuid(o, source->vm);
+        close_param(o);
+    }
+    if (name.size) {
+        open_param(o, PARAM_NAME);
+        put_value(o, name);
+        close_param(o);
+    }
+    if (source->vtep.size == 4 || source->vtep.size == 16) {
+        open_param(o, PARAM_HOST_VTEP);
+        put_ip(o, source->vtep);
+        close_param(o);
+    }
+    if (source->ofp_port) {
+        open_param(o, PARAM_PORT);
+        put_decimal(o, source->ofp_port);
+        close_param(o);
+    }
+}
+
+/* Puts the end of our element, from "origin" on. */
+static void
+put_tail(struct out *o, const struct batch_source *source,
+         const Sluice__VmContext *context)
+{
+    if (source->stock) {
+        put_param(o, PARAM_ORIGIN, "stock");
+    }
+    if (source->context_pending) {
+        put_param(o, PARAM_CTX, "pending");
+    }
+    for (size_t i = 0; context && i < context->n_value; i++) {
+        put_context_value(o, context->value[i]);
+    }
+    put_byte(o, ']');
+}
+
+/* Returns what 'o' took since it stood at 'start'. */
+static struct slice
+written(const uint8_t *start, const struct out *o)
+{
+    return slice_of(start, o->p - start);
+}
+
+struct rfc5424_source *
+rfc5424_source_create(const struct batch_source *source, const char *sd_id)
+{
+    Sluice__VmContext *context = NULL;
+    struct slice name = slice_of(NULL, 0);
+
+    if (source->context.size) {
+        context = sluice__vm_context__unpack(NULL, source->context.size,
+                                             source->context.data);
+        if (context) {
+            name = slice_from_string(context->name);
+        }
+    }
+
+    /* A byte of context becomes at most four, as an octal escape, and the
+     * name's stand in three places. */
+    size_t cap = 1024 + 8 * source->context.size;
+    struct rfc5424_source *s = malloc(sizeof *s + cap);
+    if (s) {
+        struct out o = { .p = s->bytes, .left = cap };
+        const uint8_t *start = o.p;
+
+        put_clean(&o, slice_from_string(sd_id), SYSLOG_MAX_SD_NAME,
+                  SYSLOG_C_SD_NAME);
+        s->sd_id = written(start, &o);
+
+        start = o.p;
+        put(&o, "x-", 2);
+        put_slice(&o, slice_of(s->sd_id.data,
+                               s->sd_id.size > SYSLOG_MAX_SD_NAME - 2
+                               ? SYSLOG_MAX_SD_NAME - 2 : s->sd_id.size));
+        s->forged_id = written(start, &o);
+
+        start = o.p;
+        put_slice(&o, name);
+        s->name = written(start, &o);
+
+        start = o.p;
+        put_hostname(&o, source, name);
+        s->hostname = written(start, &o);
+
+        start = o.p;
+        put_head(&o, source, s->sd_id, name);
+        s->head = written(start, &o);
+
+        start = o.p;
+        put_tail(&o, source, context);
+        s->tail = written(start, &o);
+    }
+    if (context) {
+        sluice__vm_context__free_unpacked(context, NULL);
+    }
+    return s;
+}
+
+void
+rfc5424_source_destroy(struct rfc5424_source *source)
+{
+    free(source);
+}
+
+/* Puts the middle of our element: what each line has of its own. */
+static void
+put_line_params(struct out *o, const struct rfc5424_source *source,
+                const struct batch_line *line, bool forged)
+{
+    open_param(o, PARAM_TIME);
+    put_time(o, line->switch_ns / NS_PER_S, line->switch_ns % NS_PER_S, 9);
+    close_param(o);
+    if (line->seq_epoch || line->seq_number) {
+        open_param(o, PARAM_SEQ);
+        put_decimal(o, line->seq_epoch);
+        put_byte(o, ':');
+        put_decimal(o, line->seq_number);
+        close_param(o);
+    }
+    if (line->activity.size == 16) {
+        open_param(o, PARAM_ACTIVITY);
+        put_hex(o, line->activity);
+        close_param(o);
+    }
+    if (line->hostname.size && !slice_equal(line->hostname, source->name)) {
+        open_param(o, PARAM_CLAIMED_HOST);
+        put_value(o, line->hostname);
+        close_param(o);
+    }
+    if (line->src_ip.size == 16) {
+        open_param(o, PARAM_SRC_IP);
+        put_ip(o, line->src_ip);
+        close_param(o);
+    }
+    if (line->switch_ns_is_receipt) {
+        put_param(o, PARAM_TIME_IS_RECEIPT, "1");
+    }
+    if (line->redactions) {
+        open_param(o, PARAM_REDACTIONS);
+        put_decimal(o, line->redactions);
+        close_param(o);
+    }
+    if (forged) {
+        put_param(o, PARAM_FORGED_SD, "1");
+    }
+}
+
+/* Returns true if 'sd' consists of well-formed elements, and in '*ret_forged'
+ * whether one has our SD-ID. */
+static bool
+check_sd(const struct rfc5424_source *source, struct slice sd,
+         bool *ret_forged)
+{
+    struct cursor c = cursor_of(sd);
+    bool forged = false;
+    struct slice id;
+
+    while (c.left) {
+        if (!syslog_sd_take(&c, &id)) {
+            return false;
+        }
+        forged |= slice_equal(id, source->sd_id);
+    }
+    if (!utf8_is_valid(sd)) {
+        return false;
+    }
+    *ret_forged = forged;
+    return true;
+}
+
+/* Puts 'sd', which check_sd() likes, those elements that have our SD-ID
+ * renamed. */
+static void
+put_renamed(struct out *o, const struct rfc5424_source *source,
+            struct slice sd)
+{
+    struct cursor c = cursor_of(sd);
+    struct slice id;
+
+    while (c.left) {
+        struct cursor element = c;
+
+        syslog_sd_take(&c, &id);
+        size_t size = element.left - c.left;
+        if (slice_equal(id, source->sd_id)) {
+            put_slice(o, cursor_take(&element, 1));
+            put_slice(o, source->forged_id);
+            cursor_take(&element, id.size);
+            put_slice(o, cursor_take(&element, size - 1 - id.size));
+        } else {
+            put_slice(o, cursor_take(&element, size));
+        }
+    }
+}
+
+static void
+put_message(struct out *o, const struct rfc5424_source *source,
+            const struct batch_line *line)
+{
+    bool forged = false;
+    bool good_sd = check_sd(source, line->sd, &forged);
+
+    put_byte(o, '<');
+    put_decimal(o, line->pri <= SYSLOG_MAX_PRI
+                ? line->pri : SYSLOG_DEFAULT_PRI);
+    put(o, ">1 ", 3);
+    if (line->has_time) {
+        uint32_t ns;
+        int64_t s = civil_split_ns(line->time_ns, &ns);
+        put_time(o, s, ns, 6);
+    } else {
+        put_time(o, line->switch_ns / NS_PER_S, line->switch_ns % NS_PER_S, 6);
+    }
+    put_slice(o, source->hostname);
+    put_field(o, line->app_name, SYSLOG_MAX_APP_NAME);
+    put_field(o, line->procid, SYSLOG_MAX_PROCID);
+    put_field(o, line->msgid, SYSLOG_MAX_MSGID);
+
+    put_slice(o, source->head);
+    put_line_params(o, source, line, forged);
+    put_slice(o, source->tail);
+    if (forged) {
+        put_renamed(o, source, line->sd);
+    } else if (good_sd) {
+        put_slice(o, line->sd);
+    } else {
+        /* The intake takes none of these for structured data.  Where it comes
+         * from nonetheless, it is text that must not be lost. */
+        put_byte(o, ' ');
+        put_slice(o, line->sd);
+    }
+    if (line->msg.size) {
+        put_byte(o, ' ');
+        put_slice(o, line->msg);
+    }
+}
+
+size_t
+rfc5424_put_line(uint8_t *buf, size_t cap, const struct rfc5424_source *source,
+                 const struct batch_line *line)
+{
+    /* The length stands in front of what it counts, so guess how many digits
+     * it has; the move below mends a wrong guess. */
+    size_t guess = (sizeof "<13>1 " + 26 + source->hostname.size
+                    + line->app_name.size + line->procid.size
+                    + line->msgid.size + source->head.size
+                    + sizeof " time=\"\" seq=\"1234567890:123456\"" + 30
+                    + (line->activity.size
+                       ? sizeof " activity=\"\"" + 32 : 0)
+                    + (line->src_ip.size
+                       ? sizeof " src-ip=\"\"" + 12 : 0)
+                    + source->tail.size + line->sd.size + line->msg.size);
+    size_t gap = count_digits(guess) + 1;
+    if (cap < gap) {
+        return 0;
+    }
+    struct out o = { .p = buf + gap, .left = cap - gap };
+    put_message(&o, source, line);
+
+    size_t size = cap - gap - o.left;
+    size_t n_digits = count_digits(size);
+    if (o.failed || size > UINT32_MAX || n_digits + 1 > cap - size) {
+        return 0;
+    }
+    if (n_digits + 1 != gap) {
+        memmove(buf + n_digits + 1, buf + gap, size);
+    }
+    format_decimal(buf, size, n_digits);
+    buf[n_digits] = ' ';
+    return n_digits + 1 + size;
+}
