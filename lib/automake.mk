@@ -36,3 +36,14 @@ SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
 lib_libsluice_a_SOURCES += \
 	lib/batch.c \
 	lib/seal.c
+# Redaction.
+lib_libsluice_a_SOURCES += \
+	lib/redact-digits.c \
+	lib/redact-internal.h \
+	lib/redact-match.c \
+	lib/redact-pattern.c \
+	lib/redact-rules.def \
+	lib/redact-scan.c \
+	lib/redact-value.c \
+	lib/redact.c
+EXTRA_DIST += docs/redaction.md

@@ -20,10 +20,19 @@
 #define REDACT_MARK_PREFIX "<redacted:"
 #define REDACT_MARK_SUFFIX ">"
 
+/* The cap: bytes of a message that are looked at, and the most that comes out,
+ * as marks may be longer than what they replace. */
+#define REDACT_CAP (64 * 1024)
+
+/* Of a message beyond the cap, the last bytes before it are looked at but not
+ * kept, so that a secret which the cap cuts in two is still known for one. */
+#define REDACT_OVERLAP 512
+
 struct redactor;
 
 /* Compiles the built-in rule pack (redact-rules.def).  Returns 0 and the new
- * redactor, which the caller owns, in '*ret', or a positive errno. */
+ * redactor, which the caller owns, in '*ret', or a positive errno: ENOTSUP on
+ * a processor without SSSE3, which Hyperscan needs. */
 int redactor_create(struct redactor **ret);
 void redactor_destroy(struct redactor *);
 
@@ -35,9 +44,12 @@ struct redact_result {
     struct slice text;          /* The input itself if nothing was found, else
                                  * a buffer of the redactor's, valid until the
                                  * next call. */
-    uint32_t n_redactions;
-    bool over_cap;              /* Input was larger than the cap: what lies
-                                 * beyond the cap is masked whole. */
+    uint32_t n_redactions;      /* Marks put in, that of 'over_cap' too. */
+    bool over_cap;              /* Input, or what would come out, was larger
+                                 * than REDACT_CAP: the rest is masked whole,
+                                 * with "over-cap" in place of a rule's id.
+                                 * So is all, should it ever be impossible to
+                                 * search. */
 };
 
 /* Redacts 'message' into '*ret'.  'hits', if nonnull, has an element per rule,

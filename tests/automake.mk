@@ -109,3 +109,15 @@ tests_unit_test_static_context_SOURCES = \
 	tests/unit/unit.h
 tests_unit_test_static_context_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_static_context_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+# Redaction.
+unit_tests += tests/unit/test-redact
+tests_unit_test_redact_SOURCES = tests/unit/test-redact.c tests/unit/unit.h
+tests_unit_test_redact_LDADD = $(UNIT_LIBS)
+fuzz_targets += tests/fuzz/fuzz-redact
+tests_fuzz_fuzz_redact_SOURCES = tests/fuzz/fuzz-redact.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_redact_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_redact_LDFLAGS = $(FUZZ_LDFLAGS)
+EXTRA_PROGRAMS = tests/bench/bench-redact
+CLEANFILES += tests/bench/bench-redact
+tests_bench_bench_redact_SOURCES = tests/bench/bench-redact.c
+tests_bench_bench_redact_LDADD = $(SLUICE_LIBS)

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the redactor share: the text under scan, the rules as
+ * compiled from redact-rules.def, and the matchers that a rule may name.
+ *
+ * How it stays linear.  A matcher never walks a run of bytes by itself: it
+ * asks redact_run_end(), which remembers the run that it walked last, one memo
+ * for each item of each rule.  Matchers are called with growing positions, and
+ * the end of a run grows with the position asked for, so that an item looks at
+ * each byte once however many literals the text has.  Everything else a
+ * matcher looks at is bounded by a constant. */
+#ifndef SLUICE_REDACT_INTERNAL_H
+#define SLUICE_REDACT_INTERNAL_H 1
+
+#include "redact.h"
+
+#define REDACT_MAX_ITEMS 8
+
+/* Zero bytes around the text under scan. */
+#define REDACT_PADDING 64
+
+/* A set of byte values. */
+struct redact_set {
+    uint64_t bits[4];
+};
+
+static inline bool
+redact_set_has(const struct redact_set *set, uint8_t byte)
+{
+    return set->bits[byte >> 6] >> (byte & 63) & 1;
+}
+
+/* Bytes of a set, at least 'min' and at most 'max' of them. */
+struct redact_item {
+    struct redact_set set;
+    uint32_t min, max;
+};
+
+/* A row's pattern: items one after another, each taking all it can. */
+struct redact_pattern {
+    struct redact_item items[REDACT_MAX_ITEMS];
+    size_t n_items;
+    size_t secret;              /* Item at which the secret starts, or
+                                 * SIZE_MAX: at the literal. */
+};
+
+/* The run of a set that was walked last: all bytes in [start, end) are in it
+ * and the one at 'end' is not. */
+struct redact_memo {
+    uint32_t start, end;
+};
+
+/* The text under scan. */
+struct redact_scan {
+    const uint8_t *data;
+    uint32_t size;
+    uint64_t *at;               /* Bitmap: where an '@' is that may belong to
+                                 * an e-mail address. */
+    uint64_t n_examined;        /* Bytes that matchers looked at, and literals
+                                 * found, ever. */
+};
+
+/* What a rule keeps while one message is scanned. */
+struct redact_state {
+    uint64_t n_run;             /* Of which message the rest speaks. */
+    uint32_t done;              /* Literals before this need no look. */
+    struct redact_memo memos[REDACT_MAX_ITEMS];     /* Of the pattern. */
+    struct redact_memo own[4];  /* Of sets that the matcher itself uses. */
+};
+
+/* How a value ends, for one that another match makes longer. */
+enum redact_ending {
+    REDACT_END_FIXED,           /* Where the match says. */
+    REDACT_END_UNQUOTED,        /* At white space, '"', '&', ',' or ';'. */
+    REDACT_END_QUOTED           /* At the closing quotation mark. */
+};
+
+struct redact_match {
+    uint32_t start, end;
+    uint8_t ending;             /* REDACT_END_*. */
+    uint8_t quote;              /* REDACT_END_QUOTED: which mark, */
+    uint8_t n_escapes;          /* behind how many backslashes. */
+};
+
+struct redact_rule;
+
+/* Looks for the secret to which the literal at [start, end) leads.  Returns
+ * true and fills in '*ret' if there is one. */
+typedef bool redact_matcher(struct redact_scan *, const struct redact_rule *,
+                            struct redact_state *, uint32_t start,
+                            uint32_t end, struct redact_match *ret);
+
+redact_matcher redact_match_shape;          /* Literal, then the pattern. */
+redact_matcher redact_match_value;          /* Literal in a key: its value. */
+redact_matcher redact_match_authorization;  /* Likewise, behind a scheme. */
+redact_matcher redact_match_url;            /* Password in a URL. */
+redact_matcher redact_match_pem;            /* Private-key block. */
+redact_matcher redact_match_card;           /* Start of a run of digits. */
+redact_matcher redact_match_email;          /* '@'. */
+
+/* Confirms a secret that was found. */
+typedef bool redact_validator(const uint8_t *, size_t);
+
+redact_validator redact_valid_basic;
+redact_validator redact_valid_opaque;
+
+/* One row of redact-rules.def. */
+struct redact_rule {
+    const char *id;
+    redact_matcher *matcher;
+    bool caseless;
+    const char *literals;       /* '|' between; null: found by the scan for
+                                 * digits or for '@'. */
+    const char *regex;          /* Null: the matcher needs none. */
+    redact_validator *validator;
+    struct redact_pattern pattern;
+};
+
+/* redact-pattern.c */
+int redact_pattern_parse(struct redact_pattern *ret, const char *);
+bool redact_pattern_match(struct redact_scan *, const struct redact_pattern *,
+                          struct redact_memo memos[REDACT_MAX_ITEMS],
+                          uint32_t pos, uint32_t *ret_secret,
+                          uint32_t *ret_end);
+uint32_t redact_run_end(struct redact_scan *, const struct redact_set *,
+                        struct redact_memo *, uint32_t pos);
+
+/* redact-value.c */
+uint32_t redact_value_end(struct redact_scan *, const struct redact_match *,
+                          uint32_t pos);
+
+/* redact-digits.c */
+bool redact_luhn(const uint8_t *digits, size_t n);
+
+/* redact-scan.c: bitmaps with a bit per byte of 'data', which is padded, and a
+ * zero word more: 'digit' where a payment card's number could start, 'at' for
+ * '@'. */
+void redact_scan_bytes(const uint8_t *data, size_t size,
+                       uint64_t *digit, uint64_t *at);
+
+/* For tests: what 'n_examined' above has come to. */
+uint64_t redactor_n_examined(const struct redactor *);
+
+static inline bool
+redact_is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline bool
+redact_is_alnum(uint8_t c)
+{
+    return redact_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
+#endif /* lib/redact-internal.h */

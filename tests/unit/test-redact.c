@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "redact.h"
+#include "redact-internal.h"
+
+#define MIB (1024 * 1024)
+
+/* Bytes that matchers may look at for each byte of a message, at most: every
+ * item of every rule could look at each byte once.  A normal line takes less
+ * than one. */
+#define MAX_EXAMINED_PER_BYTE 24
+
+static const struct example {
+    const char *id, *positive, *negative, *description;
+} examples[] = {
+#define RULE(ID, MATCHER, CASELESS, LITERALS, PATTERN, VALIDATOR,       \
+             EXAMPLE, COUNTEREXAMPLE, DESCRIPTION)                      \
+    { ID, EXAMPLE, COUNTEREXAMPLE, DESCRIPTION },
+#include "redact-rules.def"
+#undef RULE
+};
+#define N_EXAMPLES (sizeof examples / sizeof examples[0])
+
+static int
+setup(void **state)
+{
+    return redactor_create((struct redactor **) state);
+}
+
+static int
+teardown(void **state)
+{
+    redactor_destroy(*state);
+    return 0;
+}
+
+static struct slice
+redact(struct redactor *r, struct slice in)
+{
+    struct redact_result result;
+
+    redactor_run(r, in, NULL, &result);
+    return result.text;
+}
+
+/* Checks that 'in' becomes 'out' and that 'out' stays. */
+static void
+check(void **state, const char *in, const char *out)
+{
+    assert_slice_equal(redact(*state, slice_from_string(in)), out);
+    assert_slice_equal(redact(*state, slice_from_string(out)), out);
+}
+
+static void
+check_same(void **state, const char *text)
+{
+    check(state, text, text);
+}
+
+static size_t
+count(struct slice text, const char *what)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i + strlen(what) <= text.size; i++) {
+        n += !memcmp(text.data + i, what, strlen(what));
+    }
+    return n;
+}
+
+static void
+every_row_masks_its_example_once_under_its_id(void **state)
+{
+    struct redactor *r = *state;
+
+    assert_int_equal(redactor_n_rules(r), N_EXAMPLES);
+    for (size_t i = 0; i < N_EXAMPLES; i++) {
+        uint64_t hits[N_EXAMPLES] = { 0 };
+        struct redact_result result;
+        char mark[64];
+
+        snprintf(mark, sizeof mark, REDACT_MARK_PREFIX "%s"
+                 REDACT_MARK_SUFFIX, examples[i].id);
+        redactor_run(r, slice_from_string(examples[i].positive), hits,
+                     &result);
+        if (result.n_redactions != 1 || hits[i] != 1
+            || count(result.text, mark) != 1) {
+            fail_msg("%s: \"%s\" became \"%.*s\"", examples[i].id,
+                     examples[i].positive, (int) result.text.size,
+                     (const char *) result.text.data);
+        }
+        assert_string_equal(redactor_rule_id(r, i), examples[i].id);
+    }
+}
+
+static void
+every_row_leaves_its_counterexample_as_it_is(void **state)
+{
+    for (size_t i = 0; i < N_EXAMPLES; i++) {
+        struct slice in = slice_from_string(examples[i].negative);
+        struct redact_result result;
+
+        redactor_run(*state, in, NULL, &result);
+        if (result.text.data != in.data || result.n_redactions) {
+            fail_msg("%s: \"%s\" became \"%.*s\"", examples[i].id,
+                     examples[i].negative, (int) result.text.size,
+                     (const char *) result.text.data);
+        }
+    }
+}
+
+static void
+every_row_has_a_line_in_the_documentation(void **state)
+{
+    const char *srcdir = getenv("srcdir");
+    char path[4096];
+    static char text[65536];
+
+    (void) state;
+    snprintf(path, sizeof path, "%s/docs/redaction.md",
+             srcdir ? srcdir : ".");
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    for (size_t i = 0; i < N_EXAMPLES; i++) {
+        char line[1024];
+
+        snprintf(line, sizeof line, "| `%s` | %s |\n", examples[i].id,
+                 examples[i].description);
+        if (!strstr(text, line)) {
+            fail_msg("docs/redaction.md lacks the line: %s", line);
+        }
+    }
+}
+
+static void
+keys_stay_and_values_go(void **state)
+{
+    check(state, "password=hunter2 user=bob",
+          "password=<redacted:password> user=bob");
+    check(state, "\"password\": \"a b\"",
+          "\"password\": \"<redacted:password>\"");
+    check(state, "db_password = 'a b',x", "db_password = "
+          "'<redacted:password>',x");
+    check(state, "'passwd' => 'it\\'s', 1", "'passwd' => "
+          "'<redacted:password>', 1");
+    check(state, "pwd='it''s me' x", "pwd='<redacted:password>' x");
+    check(state, "DB_PASS:=x;y", "DB_PASS:=<redacted:password>;y");
+    check(state, "MYSQL_PWD=x", "MYSQL_PWD=<redacted:password>");
+    check(state, "X-Auth-Token: x y", "X-Auth-Token: <redacted:token> y");
+    check(state, "u'password': u'a b'}", "u'password': "
+          "u'<redacted:password>'}");
+    check(state, "params[\"secret\"] = x", "params[\"secret\"] = "
+          "<redacted:secret>");
+    check(state, "\"tokenValue\":[\"x\"]", "\"tokenValue\":"
+          "[\"<redacted:token>\"]");
+    check(state, "mysql --password hunter2 -h x",
+          "mysql --password <redacted:password> -h x");
+    check(state, "GET /x?a=1&access_token=b.c&d=e HTTP/1.1",
+          "GET /x?a=1&access_token=<redacted:token>&d=e HTTP/1.1");
+}
+
+static void
+escaped_json_is_consumed_whole(void **state)
+{
+    check(state, "{\"password\":\"a\\\"b\\\\\",\"x\":1}",
+          "{\"password\":\"<redacted:password>\",\"x\":1}");
+    check(state, "{\"m\":\"{\\\"password\\\":\\\"a \\\\\\\"b\\\"}\"}",
+          "{\"m\":\"{\\\"password\\\":\\\"<redacted:password>\\\"}\"}");
+    /* The end of a string around it ends the value. */
+    check(state, "{\"m\":\"{\\\"password\\\":\\\"a b\",\"x\":1}",
+          "{\"m\":\"{\\\"password\\\":\\\"<redacted:password>\",\"x\":1}");
+}
+
+static void
+unclosed_quotation_is_masked_to_the_end(void **state)
+{
+    check(state, "password=\"a b c", "password=\"<redacted:password>");
+    check(state, "m=\"password='a b\" n=1",
+          "m=\"password='<redacted:password>\" n=1");
+}
+
+static void
+lines_of_login_daemons_stay_untouched(void **state)
+{
+    check_same(state, "<86>Nov 20 12:00:00 h sshd[1]: Failed password for "
+               "invalid user admin from 1.2.3.4 port 22 ssh2");
+    check_same(state, "sshd[1]: Accepted password for root from 1.2.3.4 port "
+               "22 ssh2");
+    check_same(state, "passwd[1]: pam_unix(passwd:chauthtok): password "
+               "changed for bob");
+    check_same(state, "passwd: password changed");
+    check_same(state, "login: password: incorrect");
+    check_same(state, "sudo: bob : TTY=pts/0 ; PWD=/home/bob ; USER=root ; "
+               "COMMAND=/bin/ls");
+    check_same(state, "bob ALL=(ALL) NOPASSWD: ALL");
+    check_same(state, "Access denied for user 'a'@'localhost' (using "
+               "password: YES)");
+    check_same(state, "grant_type=password&x=1");
+    check_same(state, "{\"password\":null,\"token\":false}");
+    check_same(state, "at token::parse, prompt_tokens: 12");
+}
+
+static void
+authorization_keeps_its_scheme(void **state)
+{
+    check(state, "Authorization: Bearer 0123456789abcdefX y",
+          "Authorization: Bearer <redacted:bearer> y");
+    check(state, "Authorization: Basic x y",
+          "Authorization: Basic <redacted:authorization> y");
+    check(state, "Authorization: Digest username=\"b\", response=\"c d\" e",
+          "Authorization: Digest <redacted:authorization> e");
+    check(state, "{\"authorization\":\"AWS4 Credential=a, Signature=b\"}",
+          "{\"authorization\":\"AWS4 <redacted:authorization>\"}");
+}
+
+static void
+url_passwords_may_hold_unencoded_marks(void **state)
+{
+    check(state, "amqp://u:p@ss@h/x", "amqp://u:<redacted:url-password>@h/x");
+    check(state, "http://u:p/?#s@h/x",
+          "http://u:<redacted:url-password>@h/x");
+    check(state, "redis://:p@h", "redis://:<redacted:url-password>@h");
+    check_same(state, "http://h:8080/@x http://[::1]:80/?q=@ file://C:/@");
+}
+
+static void
+private_keys_go_with_all_their_lines(void **state)
+{
+    check(state, "a -----BEGIN EC PRIVATE KEY-----#012MII#012"
+          "-----END EC PRIVATE KEY-----#012b",
+          "a <redacted:private-key>#012b");
+    check(state, "{\"k\":\"-----BEGIN PRIVATE KEY-----\\nMII\\n"
+          "-----END PRIVATE KEY-----\\n\"}",
+          "{\"k\":\"<redacted:private-key>\\n\"}");
+    check(state, "a -----BEGIN OPENSSH PRIVATE KEY-----\nMII\nMII",
+          "a <redacted:private-key>");
+    check(state, "[a b=\"-----BEGIN PRIVATE KEY-----\\nMII\"] c",
+          "[a b=\"<redacted:private-key>\"] c");
+}
+
+static void
+cards_are_known_by_issuer_grouping_and_check_digit(void **state)
+{
+    check(state, "4111-1111-1111-1111.", "<redacted:card-number>.");
+    check(state, "x 378282246310005", "x <redacted:card-number>");
+    check(state, "3782 822463 10005", "<redacted:card-number>");
+    check(state, "30569309025904,5555555555554444",
+          "<redacted:card-number>,<redacted:card-number>");
+    check(state, "1234 4111 1111 1111 1111 123",
+          "1234 <redacted:card-number> 123");
+    check_same(state, "4111111111111112 0.4111111111111111 "
+               "a4111111111111111 4111111111111111a 1763640000123");
+}
+
+static void
+secrets_that_adjoin_or_overlap_all_go(void **state)
+{
+    check(state, "password=a,token=b", "password=<redacted:password>,"
+          "token=<redacted:token>");
+    check(state, "pwd='a'token='b'", "pwd='<redacted:password>'"
+          "token='<redacted:token>'");
+    /* Here the inner one reaches further. */
+    check(state, "password=password=\"a b\" c", "password="
+          "<redacted:password>\"<redacted:password>\" c");
+    check(state, "password=http://u:p;q@h/x y",
+          "password=<redacted:password> y");
+}
+
+static void
+marks_of_an_earlier_pass_stay(void **state)
+{
+    check_same(state, "token=<redacted:token> \"pwd\":\"<redacted:email>\" "
+               "x://u:<redacted:url-password>@h");
+    /* What only begins like one is no mark. */
+    check(state, "token=<redacted:x", "token=<redacted:token>");
+    check(state, "token=<redacted:token>x", "token=<redacted:token>");
+}
+
+static void
+secrets_are_found_in_any_field_of_a_line(void **state)
+{
+    check(state, "<13>Nov 20 12:00:00 host password: hunter2",
+          "<13>Nov 20 12:00:00 host password: <redacted:password>");
+    check(state, "<13>1 - h pwd=x - - [a@1 b=\"c\"] m",
+          "<13>1 - h pwd=<redacted:password> - - [a@1 b=\"c\"] m");
+}
+
+/* Returns whether 's' is "[" id *( SP name="value" ) "]" as RFC 5424 section
+ * 6.3 has it. */
+static bool
+is_sd_element(struct slice s)
+{
+    size_t i = 1;
+
+    if (!s.size || s.data[0] != '[') {
+        return false;
+    }
+    while (i < s.size && !strchr(" ]\"=", s.data[i])) {
+        i++;
+    }
+    while (i < s.size && s.data[i] == ' ') {
+        do {
+            i++;
+        } while (i < s.size && !strchr(" ]\"=", s.data[i]));
+        if (i + 1 >= s.size || s.data[i] != '=' || s.data[i + 1] != '"') {
+            return false;
+        }
+        for (i += 2; i < s.size && s.data[i] != '"'; i++) {
+            if (s.data[i] == ']') {
+                return false;
+            }
+            i += s.data[i] == '\\';
+        }
+        i++;
+    }
+    return i + 1 == s.size && s.data[i] == ']';
+}
+
+static void
+structured_data_stays_well_formed(void **state)
+{
+    static const char *const elements[] = {
+        "[a@1 password=\"x\\\"y\\]\" b=\"c\"]",
+        "[a@1 b=\"password=x\" c=\"token: y\"]",
+        "[a@1 b=\"password=\" c=\"d\"]",
+        "[a@1 b=\"password=\"]",
+        "[a@1 b=\"password='x\" c=\"'\"]",
+        "[a@1 b=\"{\\\"password\\\":\\\"x\\\"\\}\" c=\"bob@example.com\"]",
+        "[a@1 b=\"Authorization: Digest a=\\\"x\" c=\"d\"]",
+        "[a@1 b=\"Authorization: Bearer 0123456789abcdef01\"]",
+        "[a@1 b=\"-----BEGIN PRIVATE KEY-----\" c=\"d\"]",
+        "[a@1 b=\"x://u:p@h\" c=\"4111111111111111\"]",
+        "[a@1 b=\"token=x\\\\\" c=\"d\"]",
+    };
+
+    for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
+        struct slice in = slice_from_string(elements[i]);
+
+        assert_true(is_sd_element(in));
+        struct slice out = redact(*state, in);
+        if (!is_sd_element(out)) {
+            fail_msg("\"%s\" became \"%.*s\"", elements[i], (int) out.size,
+                     (const char *) out.data);
+        }
+    }
+}
+
+static void
+any_byte_may_come(void **state)
+{
+    static const char in[] = "\0\xff pwd=\xc3\xa4\x80 \0token=\"a\0b\"\0";
+    static const char out[] = "\0\xff pwd=<redacted:password> \0"
+                              "token=\"<redacted:token>\"\0";
+    struct slice text = redact(*state, slice_of(in, sizeof in - 1));
+
+    assert_int_equal(text.size, sizeof out - 1);
+    assert_memory_equal(text.data, out, text.size);
+    text = redact(*state, slice_of(NULL, 0));
+    assert_int_equal(text.size, 0);
+}
+
+/* Returns 'size' bytes of 'unit' again and again; the caller frees them. */
+static uint8_t *
+repeat(const char *unit, size_t size)
+{
+    uint8_t *p = malloc(size);
+
+    assert_non_null(p);
+    for (size_t i = 0; i < size; i++) {
+        p[i] = unit[i % strlen(unit)];
+    }
+    return p;
+}
+
+static void
+what_lies_beyond_the_cap_is_masked_whole(void **state)
+{
+    const char mark[] = "<redacted:over-cap>";
+    uint8_t *p = repeat("all quiet ", REDACT_CAP + 1);
+    struct redact_result result;
+
+    redactor_run(*state, slice_of(p, REDACT_CAP), NULL, &result);
+    assert_false(result.over_cap);
+    assert_int_equal(result.text.size, REDACT_CAP);
+
+    redactor_run(*state, slice_of(p, REDACT_CAP + 1), NULL, &result);
+    assert_true(result.over_cap);
+    assert_int_equal(result.n_redactions, 1);
+    size_t kept = REDACT_CAP - REDACT_OVERLAP;
+    assert_int_equal(result.text.size, kept + strlen(mark));
+    assert_memory_equal(result.text.data, p, kept);
+    assert_memory_equal(result.text.data + kept, mark, strlen(mark));
+
+    /* A secret that the cap cuts shows nothing of itself. */
+    const char *secret = " ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    memcpy(p + kept - 20, secret, strlen(secret));
+    redactor_run(*state, slice_of(p, REDACT_CAP + 1), NULL, &result);
+    assert_int_equal(count(result.text, "ghp_"), 0);
+    assert_int_equal(count(result.text, "<redacted:github-token>"), 1);
+    free(p);
+}
+
+static void
+output_never_exceeds_the_cap(void **state)
+{
+    uint8_t *p = repeat("pwd=a,", REDACT_CAP);
+    struct redact_result result;
+
+    redactor_run(*state, slice_of(p, REDACT_CAP), NULL, &result);
+    assert_true(result.text.size <= REDACT_CAP);
+    assert_true(result.over_cap);
+    assert_int_equal(result.n_redactions, count(result.text, "<redacted:"));
+
+    uint8_t *first = malloc(result.text.size);
+    struct slice again = slice_of(first, result.text.size);
+    memcpy(first, result.text.data, result.text.size);
+    redactor_run(*state, again, NULL, &result);
+    assert_true(slice_equal(result.text, again));
+    free(first);
+    free(p);
+}
+
+static void
+work_is_linear_in_hostile_messages(void **state)
+{
+    static const char *const units[] = {
+        "password=", "pwd", "pwd:", "pwd:a ", "pwd=\"", "pwd=\\\"",
+        "pwd='pwd=`", "pwd                ", "pwd=\\\"pwd=\\\\\\\"pwd=\"",
+        "eyJ", "eyJaaaaaaaa.", "AKIA", "SG.", "ghp_", "bearer ", "basic aaaa",
+        "://", "://a:b", "://a:b/", "://a:b@", "aaaa@", "a@b.", "a@b.co ",
+        "@", "1234567890", "4111 ", "4111-1111-", "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----", "authorization: x ",
+        "authorization: x a=b,", "authorization: x a=\"b\",",
+        "token=<redacted:token> ", "secret_access_key=",
+    };
+    struct redactor *r = *state;
+
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        for (size_t size = REDACT_CAP; size <= MIB; size *= 16) {
+            uint8_t *p = repeat(units[i], size);
+            struct redact_result result;
+            uint64_t before = redactor_n_examined(r);
+
+            redactor_run(r, slice_of(p, size), NULL, &result);
+            uint64_t n = redactor_n_examined(r) - before;
+            if (n > MAX_EXAMINED_PER_BYTE * (uint64_t) REDACT_CAP) {
+                fail_msg("%zu bytes of \"%s\": %llu bytes examined", size,
+                         units[i], (unsigned long long) n);
+            }
+            assert_true(result.text.size <= REDACT_CAP);
+            free(p);
+        }
+    }
+}
+
+static void
+patterns_outside_the_grammar_are_refused(void **state)
+{
+    static const char *const bad[] = {
+        "[a", "[z-a]", "a{", "a{2", "a{2,1}", "a{99999999}", "\\", "[\\",
+        "(", "aaaaaaaaa",
+    };
+    struct redact_pattern pattern;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        if (!redact_pattern_parse(&pattern, bad[i])) {
+            fail_msg("\"%s\" was accepted", bad[i]);
+        }
+    }
+    assert_int_equal(redact_pattern_parse(&pattern, "[\\w.-]{2,}x\\s{1,3}"),
+                     0);
+    assert_int_equal(pattern.n_items, 3);
+}
+
+static void
+check_digits_are_verified(void **state)
+{
+    (void) state;
+    assert_true(redact_luhn((const uint8_t *) "79927398713", 11));
+    assert_false(redact_luhn((const uint8_t *) "79927398710", 11));
+    assert_false(redact_luhn(NULL, 0));
+}
+
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(every_row_masks_its_example_once_under_its_id),
+        TEST(every_row_leaves_its_counterexample_as_it_is),
+        TEST(every_row_has_a_line_in_the_documentation),
+        TEST(keys_stay_and_values_go),
+        TEST(escaped_json_is_consumed_whole),
+        TEST(unclosed_quotation_is_masked_to_the_end),
+        TEST(lines_of_login_daemons_stay_untouched),
+        TEST(authorization_keeps_its_scheme),
+        TEST(url_passwords_may_hold_unencoded_marks),
+        TEST(private_keys_go_with_all_their_lines),
+        TEST(cards_are_known_by_issuer_grouping_and_check_digit),
+        TEST(secrets_that_adjoin_or_overlap_all_go),
+        TEST(marks_of_an_earlier_pass_stay),
+        TEST(secrets_are_found_in_any_field_of_a_line),
+        TEST(structured_data_stays_well_formed),
+        TEST(any_byte_may_come),
+        TEST(what_lies_beyond_the_cap_is_masked_whole),
+        TEST(output_never_exceeds_the_cap),
+        TEST(work_is_linear_in_hostile_messages),
+        TEST(patterns_outside_the_grammar_are_refused),
+        TEST(check_digits_are_verified),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
