@@ -26,15 +26,18 @@
 
 /* What a thread remembers. */
 struct thread_state {
-    /* From "take" to "stamp". */
-    struct sluice_port *port;   /* Null if nothing was taken. */
+    /* From "take" to "stamp".  Not a pointer to the port: should "stamp" never
+     * come, because tnl_push lost the whole batch, it would outlive it. */
+    bool is_taken;              /* Whether the others are valid. */
+    uint32_t port_id;           /* Of the ingress port. */
     uint64_t index;             /* Of the first packet of the batch. */
 
     /* xoshiro256**, for activity ids.  All zeros: not seeded yet. */
     uint64_t random[4];
 };
 
-DEFINE_STATIC_PER_THREAD_DATA(struct thread_state, thread_state, { .port = 0 })
+DEFINE_STATIC_PER_THREAD_DATA(struct thread_state, thread_state,
+                              { .is_taken = false })
 
 static void take(struct thread_state *, struct dp_packet_batch *,
                  uint32_t port_id);
@@ -168,9 +171,12 @@ static void
 take(struct thread_state *state, struct dp_packet_batch *batch,
      uint32_t port_id)
 {
-    state->port = sluice_port_find(port_id);
-    if (state->port) {
-        state->index = take_batch(state->port, batch);
+    struct sluice_port *port = sluice_port_find(port_id);
+
+    state->is_taken = port != NULL;
+    if (port) {
+        state->port_id = port_id;
+        state->index = take_batch(port, batch);
     } else {
         count_drop(batch, port_id, SLUICE_DROP_PORT_GONE);
     }
@@ -228,9 +234,10 @@ find_stamp(struct dp_packet *packet, uint16_t ofs)
 {
     const struct udp_header *udp = dp_packet_l4(packet);
     uint8_t *p = (uint8_t *) dp_packet_data(packet) + ofs;
+    size_t end = (size_t) ofs + SLUICE_TLV_STAMP_SIZE;
 
     if (!udp
-        || ofs + SLUICE_TLV_STAMP_SIZE > dp_packet_size(packet)
+        || end > dp_packet_size(packet)
         || p < (uint8_t *) (udp + 1) + SLUICE_TLV_BASE_SIZE
         || (p - (uint8_t *) udp) % 4
         || p[2] != SLUICE_TLV_TYPE_TIME
@@ -283,15 +290,16 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
       uint32_t port_id, uint16_t ofs)
 {
     const size_t n = dp_packet_batch_size(batch);
-    struct sluice_port *port = state->port;
+    struct sluice_port *port = (state->is_taken && state->port_id == port_id
+                                ? sluice_port_find(port_id) : NULL);
     struct sluice_tlv_stamp values;
     uint64_t n_sent = 0;
     struct dp_packet *packet;
     struct timespec now;
     size_t i;
 
-    state->port = NULL;
-    if (!port || sluice_port_id(port) != port_id) {
+    state->is_taken = false;
+    if (!port) {
         dp_packet_delete_batch(batch, true);
         return;
     }

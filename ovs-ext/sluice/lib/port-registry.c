@@ -160,7 +160,8 @@ sluice_tenant_from_string(const char *s, uint32_t *ret_tenant)
 }
 
 /* Takes the option class from 'other_config', the Open_vSwitch table's
- * column.  Makes flows revalidate if it changed. */
+ * column.  Makes flows revalidate if it changed.  Being called with each new
+ * configuration, also makes "sluice/show" available. */
 void
 sluice_set_option_class(const struct smap *other_config)
 {
@@ -168,6 +169,7 @@ sluice_set_option_class(const struct smap *other_config)
     unsigned int new_class = SLUICE_TLV_CLASS;
     uint16_t old_class = sluice_option_class();
 
+    sluice_init();
     if (s && (!str_to_uint(s, 0, &new_class) || new_class > UINT16_MAX)) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 1);
 

@@ -43,7 +43,7 @@ sluice_xlate_init(struct sluice_xlate *sx,
     /* The action's arguments override what the port has, one by one. */
     const struct sluice_identity *identity = sluice_port_identity(ingress);
     c->opt_class = sluice_option_class();
-    c->ofp_port = ofp_to_u16(in_port);
+    c->ofp_port = ntohl(ofputil_port_to_ofp11(in_port));
     c->has_vm = action->has_vm || identity->has_vm;
     if (c->has_vm) {
         memcpy(c->vm, action->has_vm ? action->vm : identity->vm,
@@ -66,12 +66,11 @@ sluice_xlate_init(struct sluice_xlate *sx,
 }
 
 /* Checks the tunnel port, whose device is 'netdev', null if there is no such
- * port.  'is_up' says whether it is administratively up, 'is_native' whether
- * the datapath does tunnels itself.  Returns false if nothing can be sent
- * there. */
+ * port.  'is_native' says whether the datapath does tunnels itself.  Returns
+ * false if nothing can be sent there.  (A tunnel port is never down.) */
 bool
 sluice_xlate_check_port(struct sluice_xlate *sx, const struct netdev *netdev,
-                        bool is_up, bool is_native)
+                        bool is_native)
 {
     const struct ofpact_log_tunnel *a = sx->action;
     const struct netdev_tunnel_config *config;
@@ -83,8 +82,6 @@ sluice_xlate_check_port(struct sluice_xlate *sx, const struct netdev *netdev,
     config = netdev_get_tunnel_config(netdev);
     if (!config || strcmp(netdev_get_type(netdev), "geneve")) {
         sx->reason = SLUICE_DROP_NOT_GENEVE;
-    } else if (!is_up) {
-        sx->reason = SLUICE_DROP_PORT_DOWN;
     } else if (!is_native) {
         sx->reason = SLUICE_DROP_NOT_NATIVE;
     } else if (config->ip_dst_flow && !a->has_dst) {

@@ -44,7 +44,7 @@ bool sluice_xlate_init(struct sluice_xlate *,
                        const struct ofpact_log_tunnel *,
                        const struct sluice_port *ingress, ofp_port_t in_port);
 bool sluice_xlate_check_port(struct sluice_xlate *, const struct netdev *,
-                             bool is_up, bool is_native);
+                             bool is_native);
 void sluice_xlate_set_tunnel(const struct sluice_xlate *, struct flow_tnl *);
 void sluice_xlate_build(struct sluice_xlate *, struct ovs_action_push_tnl *);
 void sluice_xlate_put_take(const struct sluice_xlate *,
