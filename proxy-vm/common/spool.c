@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The spool.  See spool.h. */
+#include "sluice-config.h"      /* For sync_file_range(). */
+
 #include "spool.h"
 
 #include <dirent.h>
@@ -18,6 +20,8 @@
 #define QUARANTINE "quarantine"
 
 enum {
+    NAME_SIZE = sizeof ((struct spool_item *) 0)->name,
+    TEMP_NAME_SIZE = NAME_SIZE + sizeof TEMP_SUFFIX,
     GENERATION_DIGITS = 10,     /* Of UINT32_MAX. */
     NUMBER_DIGITS = 20,         /* Of UINT64_MAX. */
     MAX_FILE_SIZE = SEAL_HEADER_SIZE + SEAL_MAX_RAW_SIZE
@@ -46,9 +50,19 @@ struct tenant {
     struct listing quarantined;
 };
 
+/* A batch between spool_begin() and spool_commit(). */
+struct pending {
+    int dir_fd;
+    int fd;                     /* Of the temporary file; -1: there already. */
+    char name[NAME_SIZE];
+    char temp[TEMP_NAME_SIZE];
+};
+
 struct spool {
     int fd;
     char *path;
+    struct pending pending[SPOOL_MAX_PENDING];
+    size_t n_pending;
     struct tenant *tenants;
     size_t n_tenants;
 };
@@ -76,7 +90,7 @@ format_name(char *buf, size_t size, uint32_t generation, uint64_t number)
 static bool
 parse_name(const char *name, struct file *ret)
 {
-    char again[sizeof ((struct spool_item *) 0)->name];
+    char again[NAME_SIZE];
     struct file f = { .size = 0 };
 
     if (strspn(name, "0123456789") != GENERATION_DIGITS
@@ -209,27 +223,39 @@ read_all(int fd, uint8_t *buf, size_t size, size_t *ret_n)
     return 0;
 }
 
-/* Makes 'name' in 'dir_fd' a file of 'content': all of it, durably, or none.
- * A retried fsync() may lie, so nothing here tries again. */
+/* Writes 'content' to a temporary file in 'dir_fd', whose name goes to 'temp',
+ * 'temp_size' bytes: to be made durable and renamed to 'name'.  Returns its
+ * descriptor or a negative errno. */
 static int
-write_file(int dir_fd, const char *name, struct slice content)
+write_temp(int dir_fd, const char *name, struct slice content, char *temp,
+           size_t temp_size)
 {
-    char temp[64];
-    int error;
-
-    snprintf(temp, sizeof temp, ".%s" TEMP_SUFFIX, name);
+    snprintf(temp, temp_size, ".%s" TEMP_SUFFIX, name);
     if (unlinkat(dir_fd, temp, 0) && errno != ENOENT) {
-        return errno;
+        return -errno;
     }
     int fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW
                     | O_CLOEXEC, 0640);
     if (fd < 0) {
-        return errno;
+        return -errno;
     }
-    error = write_all(fd, content);
-    if (!error && fsync(fd)) {
-        error = errno;
+    int error = write_all(fd, content);
+    if (error) {
+        close(fd);
+        unlinkat(dir_fd, temp, 0);
+        return -error;
     }
+    return fd;
+}
+
+/* Makes the temporary file 'temp', whose descriptor 'fd' it takes, durable and
+ * names it 'name'; the directory is not synced yet.  A retried fsync() may
+ * lie, so nothing here tries again. */
+static int
+finish_temp(int dir_fd, int fd, const char *temp, const char *name)
+{
+    int error = fsync(fd) ? errno : 0;
+
     if (close(fd) && !error) {
         error = errno;
     }
@@ -238,9 +264,22 @@ write_file(int dir_fd, const char *name, struct slice content)
     }
     if (error) {
         unlinkat(dir_fd, temp, 0);
-        return error;
     }
-    return fsync(dir_fd) ? errno : 0;
+    return error;
+}
+
+/* Makes 'name' in 'dir_fd' a file of 'content': all of it, durably, or none.*/
+static int
+write_file(int dir_fd, const char *name, struct slice content)
+{
+    char temp[TEMP_NAME_SIZE];
+    int fd = write_temp(dir_fd, name, content, temp, sizeof temp);
+    if (fd < 0) {
+        return -fd;
+    }
+
+    int error = finish_temp(dir_fd, fd, temp, name);
+    return error ? error : fsync(dir_fd) ? errno : 0;
 }
 
 /* Removes what a write that never ended left in 'dir_fd', which it takes. */
@@ -343,27 +382,65 @@ spool_next_generation(struct spool *s, uint32_t *ret)
 }
 
 int
-spool_push(struct spool *s, uint32_t tenant, uint32_t generation,
-           uint64_t number, struct slice file)
+spool_begin(struct spool *s, uint32_t tenant, uint32_t generation,
+            uint64_t number, struct slice file)
 {
-    char name[sizeof ((struct spool_item *) 0)->name];
-    int error;
+    struct pending *p = &s->pending[s->n_pending];
 
     if (file.size > MAX_FILE_SIZE) {
         return EFBIG;
+    } else if (s->n_pending >= SPOOL_MAX_PENDING) {
+        return ENOBUFS;
     }
-    int fd = open_tenant(s, tenant, true);
-    if (fd < 0) {
-        return -fd;
+    p->dir_fd = open_tenant(s, tenant, true);
+    if (p->dir_fd < 0) {
+        return -p->dir_fd;
     }
-    format_name(name, sizeof name, generation, number);
-    if (!faccessat(fd, name, F_OK, AT_SYMLINK_NOFOLLOW)) {
-        /* Of the first push, only the last step may be missing. */
-        error = fsync(fd) ? errno : 0;
-    } else {
-        error = write_file(fd, name, file);
+    format_name(p->name, sizeof p->name, generation, number);
+    p->fd = -1;
+    /* Of a batch that was pushed before, only the last step may be missing. */
+    if (faccessat(p->dir_fd, p->name, F_OK, AT_SYMLINK_NOFOLLOW)) {
+        p->fd = write_temp(p->dir_fd, p->name, file, p->temp, sizeof p->temp);
+        if (p->fd < 0) {
+            close(p->dir_fd);
+            return -p->fd;
+        }
+        /* Let the disk begin, so that the syncs to come find less to do. */
+        sync_file_range(p->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     }
-    close(fd);
+    s->n_pending++;
+    return 0;
+}
+
+void
+spool_commit(struct spool *s, int errors[])
+{
+    /* Each step for all batches before the next step: file systems with a
+     * journal then commit a few times for the whole group. */
+    for (size_t i = 0; i < s->n_pending; i++) {
+        struct pending *p = &s->pending[i];
+        errors[i] = (p->fd < 0 ? 0
+                     : finish_temp(p->dir_fd, p->fd, p->temp, p->name));
+    }
+    for (size_t i = 0; i < s->n_pending; i++) {
+        struct pending *p = &s->pending[i];
+        if (!errors[i] && fsync(p->dir_fd)) {
+            errors[i] = errno;
+        }
+        close(p->dir_fd);
+    }
+    s->n_pending = 0;
+}
+
+int
+spool_push(struct spool *s, uint32_t tenant, uint32_t generation,
+           uint64_t number, struct slice file)
+{
+    int error = spool_begin(s, tenant, generation, number, file);
+
+    if (!error) {
+        spool_commit(s, &error);
+    }
     return error;
 }
 
@@ -501,7 +578,7 @@ next_waiting(struct listing *l, int dir_fd, const struct spool_item *after)
     }
     for (; low < l->n; low++) {
         struct file *f = &l->files[low];
-        char name[sizeof ((struct spool_item *) 0)->name];
+        char name[NAME_SIZE];
         struct stat st;
 
         format_name(name, sizeof name, f->generation, f->number);

@@ -33,7 +33,19 @@ void spool_close(struct spool *);
  * EINVAL if the file "generation" has no number in it. */
 int spool_next_generation(struct spool *, uint32_t *ret);
 
-/* Adds a batch.  When it returns 0 the batch survives a power cut. */
+/* Adds a batch, to be made durable by spool_commit() with all others of its
+ * group: 'file' is copied.  Returns 0, ENOBUFS after SPOOL_MAX_PENDING
+ * batches, or another positive errno. */
+enum { SPOOL_MAX_PENDING = 64 };
+int spool_begin(struct spool *, uint32_t tenant, uint32_t generation,
+                uint64_t number, struct slice file);
+
+/* Ends a group: 'errors' gets, for each spool_begin() that returned 0, in
+ * their order, 0 if that batch now survives a power cut, or a positive errno.
+ * A group costs little more time than a single batch. */
+void spool_commit(struct spool *, int errors[]);
+
+/* Adds a single batch.  When it returns 0 the batch survives a power cut. */
 int spool_push(struct spool *, uint32_t tenant, uint32_t generation,
                uint64_t number, struct slice file);
 

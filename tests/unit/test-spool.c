@@ -155,6 +155,38 @@ pushing_twice_changes_nothing(void **state)
 }
 
 static void
+a_group_is_in_the_spool_once_committed(void **state)
+{
+    struct spool_item item;
+    int errors[SPOOL_MAX_PENDING];
+
+    (void) state;
+    push(7, 1, 0, "first");
+    for (uint64_t i = 0; i < SPOOL_MAX_PENDING; i++) {
+        /* The first one is there already; tenant 8 has a few. */
+        assert_int_equal(spool_begin(spool, i % 8 ? 7 : i ? 8 : 7, 1, i,
+                                     slice_from_string("text")), 0);
+    }
+    assert_int_equal(spool_begin(spool, 7, 2, 0, slice_from_string("more")),
+                     ENOBUFS);
+    expect_next(true, &item, 1, 0);
+    assert_int_equal(spool_next(spool, 7, &item, &item), ENOENT);
+
+    spool_commit(spool, errors);
+    for (size_t i = 0; i < SPOOL_MAX_PENDING; i++) {
+        assert_int_equal(errors[i], 0);
+    }
+    expect_next(true, &item, 1, 0);
+    for (uint64_t i = 1; i < SPOOL_MAX_PENDING; i++) {
+        if (i % 8) {
+            expect_next(false, &item, 1, i);
+        }
+    }
+    assert_int_equal(spool_next(spool, 7, &item, &item), ENOENT);
+    assert_int_equal(spool_next(spool, 8, NULL, &item), 0);
+}
+
+static void
 foreign_names_are_ignored(void **state)
 {
     (void) state;
@@ -332,6 +364,7 @@ main(void)
         TEST(batches_come_in_the_order_of_generation_and_number),
         TEST(a_batch_is_read_and_deleted_once_acknowledged),
         TEST(pushing_twice_changes_nothing),
+        TEST(a_group_is_in_the_spool_once_committed),
         TEST(foreign_names_are_ignored),
         TEST(symbolic_links_are_refused),
         TEST(a_quarantined_batch_is_kept_out_of_the_way),
