@@ -31,3 +31,29 @@ PROXY_LIBS = proxy-vm/libcommon.a $(SLUICE_LIBS) $(CYAML_LIBS) $(YAML_LIBS) \
 proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/open-batch.c \
 	proxy-vm/common/spool.c
+# sluice-intake: the stages of a log packet's way, in their order, as a library
+# so that tests and benchmarks can run them.
+noinst_LIBRARIES += proxy-vm/libintake.a
+proxy_vm_libintake_a_CPPFLAGS = $(PROXY_CPPFLAGS)
+proxy_vm_libintake_a_SOURCES = \
+	proxy-vm/intake/pipeline.c \
+	proxy-vm/intake/pipeline.h \
+	proxy-vm/intake/record.h \
+	proxy-vm/intake/s1-receive-pcap.c \
+	proxy-vm/intake/s1-receive-socket.c \
+	proxy-vm/intake/s1-receive.h \
+	proxy-vm/intake/s2-decap.c \
+	proxy-vm/intake/s2-decap.h \
+	proxy-vm/intake/s3-account.c \
+	proxy-vm/intake/s3-account.h \
+	proxy-vm/intake/s6-enrich.c \
+	proxy-vm/intake/s6-enrich.h \
+	proxy-vm/intake/s7-store.c \
+	proxy-vm/intake/s7-store.h
+
+INTAKE_LIBS = proxy-vm/libintake.a $(PROXY_LIBS) $(PCAP_LIBS)
+
+sbin_PROGRAMS += proxy-vm/intake/sluice-intake
+proxy_vm_intake_sluice_intake_CPPFLAGS = $(PROXY_CPPFLAGS)
+proxy_vm_intake_sluice_intake_LDADD = $(INTAKE_LIBS)
+proxy_vm_intake_sluice_intake_SOURCES = proxy-vm/intake/sluice-intake.c

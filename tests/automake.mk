@@ -121,3 +121,11 @@ EXTRA_PROGRAMS = tests/bench/bench-redact
 CLEANFILES += tests/bench/bench-redact
 tests_bench_bench_redact_SOURCES = tests/bench/bench-redact.c
 tests_bench_bench_redact_LDADD = $(SLUICE_LIBS)
+# The stages of sluice-intake.
+unit_tests += tests/unit/test-account tests/unit/test-receive
+tests_unit_test_account_SOURCES = tests/unit/test-account.c tests/unit/unit.h
+tests_unit_test_account_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_account_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_receive_SOURCES = tests/unit/test-receive.c tests/unit/unit.h
+tests_unit_test_receive_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_receive_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)

@@ -75,10 +75,15 @@ struct stats_source {
     uint8_t mac[8];             /* Of the latest line: 6 bytes used. */
     uint64_t ofp_port;
     uint64_t stock;             /* 1: from an unpatched Open vSwitch. */
+    uint64_t keyed_by_mac;      /* 1: packets name no VM; 'mac' tells sources
+                                 * apart. */
     uint64_t seq_epoch;         /* Of the latest packet. */
     uint64_t seq_highest;       /* Highest number in this epoch. */
-    uint64_t sent;              /* By the switch, over all epochs seen: the
-                                 * sum of each epoch's highest number. */
+    uint64_t before;            /* Numbers the switch used before the first
+                                 * that came to a proxy which did not know the
+                                 * source: sent to somebody else, or lost. */
+    uint64_t sent;              /* By the switch since: over all epochs, each
+                                 * one's highest number, less 'before'. */
     uint64_t received;          /* Log packets. */
     uint64_t lost;              /* sent - received, never below 0; numbers
                                  * that may still arrive out of order count. */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One log packet on its way through the stages of sluice-intake.  Each stage
+ * fills in its part and reads what the stages before it found out. */
+#ifndef SLUICE_RECORD_H
+#define SLUICE_RECORD_H 1
+
+#include "geneve.h"
+#include "inner.h"
+#include "redact.h"
+#include "syslog-msg.h"
+
+struct source;
+
+struct record {
+    /* Stage 1, receive. */
+    struct slice packet;        /* GENEVE header and what follows. */
+    uint8_t vtep[16];           /* Sending host; IPv4 as ::ffff:a.b.c.d. */
+    uint64_t received_ns;       /* Unix epoch. */
+
+    /* Stage 2, decap. */
+    struct tunnel_meta meta;
+    struct inner_packet inner;
+    uint64_t switch_ns;         /* TIME, else received_ns. */
+
+    /* Stage 3, account. */
+    struct source *source;
+
+    /* Stage 4, redact. */
+    struct redact_result text;
+
+    /* Stage 5, parse. */
+    struct syslog_msg msg;
+};
+
+#endif /* proxy-vm/intake/record.h */

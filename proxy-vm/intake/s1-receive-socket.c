@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage 1, receive, from a UDP socket.  See s1-receive.h. */
+#include "sluice-config.h"      /* For recvmmsg(). */
+
+#include "s1-receive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    N_SLOTS = 64,               /* Packets a system call reads. */
+    SLOT_SIZE = 10240,          /* A jumbo frame and its encapsulation. */
+    COLLECT_NS = 1000000,       /* Between readable and reading. */
+};
+
+#define NOT_FILLED UINT32_MAX
+#define RX_MAGIC "SLUICERX"
+#define RX_VERSION 1
+
+/* The file: survives the process. */
+struct rx_file {
+    char magic[8];
+    uint32_t version;
+    uint32_t n_slots;
+    uint64_t lost_seen;         /* Latest SO_RXQ_OVFL figure. */
+    uint32_t done;              /* Slots before this one are done. */
+    uint32_t intended;          /* 1: 'intent' is about slot 'done'. */
+    struct receive_intent intent;
+    uint64_t received_ns;       /* Of all packets in the slots. */
+    struct mmsghdr headers[N_SLOTS]; /* msg_len is NOT_FILLED until the kernel
+                                      * wrote the packet. */
+    struct rx_slot {
+        struct sockaddr_in6 from;
+        uint8_t control[64];
+        uint8_t data[SLOT_SIZE];
+    } slots[N_SLOTS];
+};
+
+struct receive {
+    int fd;
+    struct rx_file *file;
+    struct iovec iov[N_SLOTS];
+};
+
+static bool
+rx_file_is_valid(const struct rx_file *file)
+{
+    return (!memcmp(file->magic, RX_MAGIC, sizeof file->magic)
+            && file->version == RX_VERSION && file->n_slots == N_SLOTS
+            && file->done <= N_SLOTS);
+}
+
+static int
+rx_file_map(const char *path, struct rx_file **ret)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return errno;
+    }
+
+    struct rx_file *file = MAP_FAILED;
+    int error = 0;
+    if (ftruncate(fd, sizeof *file)
+        || (file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED,
+                        fd, 0)) == MAP_FAILED) {
+        error = errno;
+        goto out;
+    }
+    if (!rx_file_is_valid(file)) {
+        memset(file, 0, sizeof *file);
+        file->version = RX_VERSION;
+        file->n_slots = N_SLOTS;
+        file->done = N_SLOTS;
+        memcpy(file->magic, RX_MAGIC, sizeof file->magic);
+    }
+    *ret = file;
+
+out:
+    close(fd);
+    return error;
+}
+
+int
+receive_socket_create(int fd, const char *path, struct receive **ret)
+{
+    int on = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on)) {
+        return errno;
+    }
+
+    struct rx_file *file = NULL;
+    int error = rx_file_map(path, &file);
+    if (error) {
+        return error;
+    }
+
+    struct receive *r = calloc(1, sizeof *r);
+    if (!r) {
+        munmap(file, sizeof *file);
+        return ENOMEM;
+    }
+    r->fd = fd;
+    r->file = file;
+    for (size_t i = 0; i < N_SLOTS; i++) {
+        r->iov[i].iov_base = file->slots[i].data;
+        r->iov[i].iov_len = SLOT_SIZE;
+    }
+    *ret = r;
+    return 0;
+}
+
+void
+receive_socket_destroy(struct receive *r)
+{
+    if (r) {
+        munmap(r->file, sizeof *r->file);
+        free(r);
+    }
+}
+
+int
+receive_socket_bind(const struct in6_addr *addr, uint16_t port, uint32_t size,
+                    int *ret_fd)
+{
+    bool v4 = IN6_IS_ADDR_V4MAPPED(addr);
+    int fd = socket(v4 ? AF_INET : AF_INET6,
+                    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return errno;
+    }
+
+    struct sockaddr_in sin = {
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+    };
+    memcpy(&sin.sin_addr, &addr->s6_addr[12], sizeof sin.sin_addr);
+    struct sockaddr_in6 sin6 = {
+        .sin6_family = AF_INET6,
+        .sin6_port = htons(port),
+        .sin6_addr = *addr,
+    };
+    int value = size;
+    /* Beyond net.core.rmem_max only with CAP_NET_ADMIN. */
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &value, sizeof value)) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof value);
+    }
+    if (v4 ? bind(fd, (struct sockaddr *) &sin, sizeof sin)
+        : bind(fd, (struct sockaddr *) &sin6, sizeof sin6)) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+bool
+receive_socket_interrupted(const struct receive *r, struct receive_intent *ret)
+{
+    const struct rx_file *file = r->file;
+
+    if (!file->intended || file->done >= N_SLOTS
+        || file->headers[file->done].msg_len == NOT_FILLED) {
+        return false;
+    }
+    *ret = file->intent;
+    return true;
+}
+
+/* The stores below must reach the file in program order; other processors do
+ * not matter, since the only other reader is the next process. */
+static void
+barrier(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+void
+receive_socket_intend(struct receive *r, const struct receive_intent *intent)
+{
+    r->file->intended = 0;
+    barrier();
+    r->file->intent = *intent;
+    barrier();
+    r->file->intended = 1;
+    barrier();
+}
+
+void
+receive_socket_done(struct receive *r)
+{
+    barrier();
+    r->file->done++;
+    barrier();
+    r->file->intended = 0;
+}
+
+static void
+prepare_slots(struct receive *r)
+{
+    struct rx_file *file = r->file;
+
+    for (size_t i = 0; i < N_SLOTS; i++) {
+        struct rx_slot *slot = &file->slots[i];
+        file->headers[i] = (struct mmsghdr) {
+            .msg_hdr = {
+                .msg_name = &slot->from,
+                .msg_namelen = sizeof slot->from,
+                .msg_iov = &r->iov[i],
+                .msg_iovlen = 1,
+                .msg_control = slot->control,
+                .msg_controllen = sizeof slot->control,
+            },
+            .msg_len = NOT_FILLED,
+        };
+    }
+    barrier();
+    file->done = 0;
+    barrier();
+}
+
+/* Adds to '*lost' what the kernel dropped before packet 'header'. */
+static void
+count_lost(struct rx_file *file, struct msghdr *header, uint64_t *lost)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c;
+         c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
+            uint32_t now;
+            memcpy(&now, CMSG_DATA(c), sizeof now);
+            /* A smaller figure than before is that of a new socket. */
+            *lost += now >= file->lost_seen ? now - file->lost_seen : now;
+            file->lost_seen = now;
+        }
+    }
+}
+
+static uint64_t
+wall_clock_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
+}
+
+int
+receive_socket_fill(struct receive *r, uint64_t *lost)
+{
+    struct rx_file *file = r->file;
+
+    file->received_ns = wall_clock_ns();
+    prepare_slots(r);
+    int n = recvmmsg(r->fd, file->headers, N_SLOTS, MSG_DONTWAIT, NULL);
+    if (n < 0) {
+        return errno;
+    }
+    /* The figure only grows: the last packet has the newest. */
+    count_lost(file, &file->headers[n - 1].msg_hdr, lost);
+    return 0;
+}
+
+static void
+map_address(const struct sockaddr_in6 *from, uint8_t ret[16])
+{
+    if (from->sin6_family == AF_INET) {
+        const struct sockaddr_in *sin = (const struct sockaddr_in *) from;
+        memset(ret, 0, 10);
+        memset(ret + 10, 0xff, 2);
+        memcpy(ret + 12, &sin->sin_addr, 4);
+    } else {
+        memcpy(ret, &from->sin6_addr, 16);
+    }
+}
+
+bool
+receive_socket_next(struct receive *r, struct record *rec)
+{
+    const struct rx_file *file = r->file;
+    uint32_t i = file->done;
+
+    if (i >= N_SLOTS || file->headers[i].msg_len == NOT_FILLED) {
+        return false;
+    }
+    /* The file is ours, but a slot's size is still not worth trusting. */
+    size_t size = file->headers[i].msg_len;
+    rec->packet = slice_of(file->slots[i].data,
+                           size < SLOT_SIZE ? size : SLOT_SIZE);
+    map_address(&file->slots[i].from, rec->vtep);
+    rec->received_ns = file->received_ns;
+    return true;
+}
+
+void
+receive_socket_wait(struct receive *r, int timeout_ms)
+{
+    struct pollfd pfd = { .fd = r->fd, .events = POLLIN };
+
+    if (poll(&pfd, 1, timeout_ms) > 0) {
+        struct timespec collect = { .tv_nsec = COLLECT_NS };
+        nanosleep(&collect, NULL);
+    }
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage 1, receive: where packets come from.
+ *
+ * In: a UDP socket, or a capture file.
+ * Out: for each packet, 'packet', 'vtep' and 'received_ns' of a record.
+ *
+ * A packet that has left the socket lies in memory that outlives the process
+ * (RUN/intake.rx, in tmpfs) until the pipeline is through with it:
+ *
+ *     received  ......TTTTTTTTTTTTT      T: a packet, by its ticket
+ *                     ^done  ^filled
+ *
+ * A packet is done when its line is in the open batch, or its drop counted.
+ * The pipeline first notes what is about to change (receive_intend()), so that
+ * the next process knows whether the packet at 'done' made it into the batch:
+ * exactly once, even after kill -9. */
+#ifndef SLUICE_RECEIVE_H
+#define SLUICE_RECEIVE_H 1
+
+#include <netinet/in.h>
+
+#include "record.h"
+
+struct receive;
+
+/* Identifies the commit that makes a packet part of an open batch. */
+struct receive_intent {
+    uint32_t tenant;
+    uint32_t generation;        /* Of the open batch, */
+    uint64_t number;            /* and its number. */
+    uint32_t size;              /* Of the open batch after the commit. */
+};
+
+/* Receives from UDP socket 'fd', which it borrows, by way of the file 'path'.
+ * Returns 0 and the receiver, which the caller owns, or a positive errno. */
+int receive_socket_create(int fd, const char *path, struct receive **ret);
+void receive_socket_destroy(struct receive *);
+
+/* Binds a UDP socket to 'addr':'port' with a receive buffer of 'size' bytes.
+ * Returns 0 and the socket, or a positive errno. */
+int receive_socket_bind(const struct in6_addr *addr, uint16_t port,
+                        uint32_t size, int *ret_fd);
+
+/* What the process before this one left at 'done': true and '*ret' if it had
+ * begun to commit that packet. */
+bool receive_socket_interrupted(const struct receive *,
+                                struct receive_intent *ret);
+
+/* Marks the packet at 'done' as done. */
+void receive_socket_done(struct receive *);
+
+/* Notes that the packet at 'done' is about to be committed. */
+void receive_socket_intend(struct receive *, const struct receive_intent *);
+
+/* Reads from the socket if all packets so far are done, without waiting.
+ * Returns 0, EAGAIN if nothing is there, or another positive errno.  Adds to
+ * '*lost' the packets that the kernel had to drop since the last call. */
+int receive_socket_fill(struct receive *, uint64_t *lost);
+
+/* Returns true and the packet at 'done' in '*rec', or false if there is none.
+ */
+bool receive_socket_next(struct receive *, struct record *rec);
+
+/* Waits until the socket is readable, a signal arrives, or 'timeout_ms' is
+ * over.  Packets are collected for a moment before they are read: a batch
+ * takes far longer to fill, so waking for each datagram would buy nothing. */
+void receive_socket_wait(struct receive *, int timeout_ms);
+
+/* Reads the capture at 'path' (Ethernet link type), and calls 'cb' for each
+ * packet to UDP port 'port'; others are skipped and counted in
+ * '*ret_n_skipped'.  Returns null, or a malloc()ed sentence. */
+char *receive_pcap(const char *path, uint16_t port,
+                   void (*cb)(struct record *, void *aux), void *aux,
+                   uint64_t *ret_n_skipped);
+
+#endif /* proxy-vm/intake/s1-receive.h */

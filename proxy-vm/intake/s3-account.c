@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage 3, account.  See s3-account.h. */
+#include <config.h>
+
+#include "s3-account.h"
+
+#include <stdlib.h>
+
+#include "hash.h"
+#include "util.h"
+
+struct account {
+    struct intake_stats *stats;     /* Borrowed. */
+    struct hmap sources;            /* Of struct source. */
+    size_t n_slots;                 /* Of stats->sources in use. */
+
+    /* Stands for any source beyond the table's size: it remembers nothing, so
+     * its packets go on, with context, but are not accounted by source. */
+    struct source overflow;
+    struct stats_source overflow_stats;
+};
+
+bool
+sequence_is_new(const struct sequence *s, uint32_t number)
+{
+    if (!s->started || number > s->highest) {
+        return true;
+    }
+    if (s->highest - number >= SEQUENCE_WINDOW) {
+        return false;
+    }
+    return !(s->seen[number % SEQUENCE_WINDOW / 64]
+             & UINT64_C(1) << number % 64);
+}
+
+static void
+sequence_set(struct sequence *s, uint32_t number, bool seen)
+{
+    uint64_t bit = UINT64_C(1) << number % 64;
+    uint64_t *word = &s->seen[number % SEQUENCE_WINDOW / 64];
+
+    *word = seen ? *word | bit : *word & ~bit;
+}
+
+uint32_t
+sequence_add(struct sequence *s, uint32_t number)
+{
+    uint32_t n_new = 0;
+
+    if (number > s->highest) {
+        n_new = number - s->highest;
+        if (n_new >= SEQUENCE_WINDOW) {
+            memset(s->seen, 0, sizeof s->seen);
+        } else {
+            for (uint32_t i = s->highest + 1; i < number; i++) {
+                sequence_set(s, i, false);
+            }
+        }
+        s->highest = number;
+    } else if (number <= s->base) {
+        /* Sent before the first one that came, and overtaken by it. */
+        s->base--;
+        n_new = 1;
+    }
+    sequence_set(s, number, true);
+    return n_new;
+}
+
+/* Begins epoch 'epoch' after number 'base'. */
+static void
+sequence_start(struct sequence *s, uint32_t epoch, uint32_t base)
+{
+    *s = (struct sequence) {
+        .started = true,
+        .epoch = epoch,
+        .base = base,
+        .highest = base,
+    };
+}
+
+static uint32_t
+key_hash(const struct source_key *key)
+{
+    return hash_bytes(key, sizeof *key, 0);
+}
+
+static struct source *
+source_insert(struct account *a, const struct source_key *key,
+              struct stats_source *stats)
+{
+    struct source *source = xzalloc(sizeof *source);
+
+    source->key = *key;
+    source->stats = stats;
+    hmap_insert(&a->sources, &source->node, key_hash(key));
+    return source;
+}
+
+/* Takes over a source that an earlier process knew.  Which numbers of the
+ * window had come is not known any more: they are taken as new, since losing a
+ * line is worse than taking one twice. */
+static void
+source_restore(struct account *a, struct stats_source *stats)
+{
+    struct source_key key = {
+        .tenant = stats->tenant,
+        .ofp_port = stats->ofp_port,
+    };
+    memcpy(key.vtep, stats->vtep, sizeof key.vtep);
+    memcpy(key.vm, stats->vm, sizeof key.vm);
+    if (stats->keyed_by_mac) {
+        memcpy(key.mac, stats->mac, sizeof key.mac);
+    }
+
+    struct source *source = source_insert(a, &key, stats);
+    if (stats->seq_highest) {
+        sequence_start(&source->current, stats->seq_epoch,
+                       stats->seq_highest);
+        source->current.base = 0;
+    }
+}
+
+struct account *
+account_create(struct intake_stats *stats)
+{
+    struct account *a = xzalloc(sizeof *a);
+
+    a->stats = stats;
+    hmap_init(&a->sources);
+    while (a->n_slots < STATS_MAX_SOURCES
+           && stats->sources[a->n_slots].tenant) {
+        source_restore(a, &stats->sources[a->n_slots++]);
+    }
+    return a;
+}
+
+void
+account_destroy(struct account *a)
+{
+    if (a) {
+        struct source *source;
+
+        HMAP_FOR_EACH_POP (source, node, &a->sources) {
+            free(source);
+        }
+        hmap_destroy(&a->sources);
+        free(a);
+    }
+}
+
+static struct source_key
+key_of(const struct record *rec)
+{
+    struct source_key key = {
+        .tenant = rec->meta.vni,
+        .ofp_port = rec->meta.ofp_port,
+    };
+
+    memcpy(key.vtep, rec->vtep, sizeof key.vtep);
+    if (rec->meta.has & TUNNEL_HAS_VM) {
+        memcpy(key.vm, rec->meta.vm, sizeof key.vm);
+    } else {
+        memcpy(key.mac, rec->inner.src_mac, sizeof key.mac);
+    }
+    return key;
+}
+
+static struct source *
+source_make(struct account *a, const struct record *rec,
+            const struct source_key *key)
+{
+    if (a->n_slots >= STATS_MAX_SOURCES) {
+        a->overflow = (struct source) { .stats = &a->overflow_stats };
+        return &a->overflow;
+    }
+
+    struct stats_source *stats = &a->stats->sources[a->n_slots++];
+    memcpy(stats->vtep, key->vtep, sizeof stats->vtep);
+    memcpy(stats->vm, key->vm, sizeof stats->vm);
+    memcpy(stats->mac, rec->inner.src_mac, sizeof rec->inner.src_mac);
+    stats->keyed_by_mac = !(rec->meta.has & TUNNEL_HAS_VM);
+    stats->ofp_port = key->ofp_port;
+    stats->stock = !(rec->meta.has & TUNNEL_HAS_META);
+    __atomic_store_n(&stats->tenant, key->tenant, __ATOMIC_RELEASE);
+    return source_insert(a, key, stats);
+}
+
+/* Returns the sequence that 'epoch' belongs to, or null if it is a new one. */
+static struct sequence *
+find_epoch(struct source *source, uint32_t epoch)
+{
+    return (source->current.started && source->current.epoch == epoch
+            ? &source->current
+            : source->previous.started && source->previous.epoch == epoch
+            ? &source->previous
+            : NULL);
+}
+
+enum sluice_drop
+account_find(struct account *a, struct record *rec)
+{
+    struct source_key key = key_of(rec);
+    struct source *source;
+
+    rec->source = NULL;
+    HMAP_FOR_EACH_WITH_HASH (source, node, key_hash(&key), &a->sources) {
+        if (!memcmp(&source->key, &key, sizeof key)) {
+            rec->source = source;
+            break;
+        }
+    }
+    if (!rec->source) {
+        rec->source = source_make(a, rec, &key);
+    }
+    if (rec->source == &a->overflow
+        || !(rec->meta.has & TUNNEL_HAS_SEQUENCE)) {
+        return SLUICE_DROP_NONE;
+    }
+
+    const struct sequence *s = find_epoch(rec->source, rec->meta.seq_epoch);
+    return (rec->meta.seq_number
+            && (!s || sequence_is_new(s, rec->meta.seq_number))
+            ? SLUICE_DROP_NONE
+            : SLUICE_DROP_SEQUENCE_REPLAYED);
+}
+
+static void
+count_sequence(struct source *source, const struct tunnel_meta *meta)
+{
+    struct stats_source *stats = source->stats;
+    struct sequence *s = find_epoch(source, meta->seq_epoch);
+
+    if (!s) {
+        /* A source that this proxy never heard of may have been sending for
+         * long, to nobody or to another: that is no loss of ours to report.
+         * One that restarts its counter is followed from its first number. */
+        bool known = source->current.started;
+        uint32_t base = known ? 0 : meta->seq_number - 1;
+        source->previous = source->current;
+        s = &source->current;
+        sequence_start(s, meta->seq_epoch, base);
+        stats_add(&stats->before, base);
+    }
+
+    uint32_t base = s->base;
+    stats_add(&stats->sent, sequence_add(s, meta->seq_number));
+    stats_add(&stats->before, s->base - (uint64_t) base);
+    stats_set(&stats->seq_epoch, source->current.epoch);
+    stats_set(&stats->seq_highest, source->current.highest);
+}
+
+static void
+remember_claimed_host(struct stats_source *stats, struct slice hostname)
+{
+    size_t n = MIN(hostname.size, sizeof stats->claimed_host - 1);
+
+    if (n && (memcmp(stats->claimed_host, hostname.data, n)
+              || stats->claimed_host[n])) {
+        memcpy(stats->claimed_host, hostname.data, n);
+        stats->claimed_host[n] = '\0';
+    }
+}
+
+void
+account_commit(struct account *a, const struct record *rec,
+               enum sluice_drop drop)
+{
+    if (rec->source == &a->overflow) {
+        stats_add(&a->stats->counters[INTAKE_SOURCES_OVERFLOW], 1);
+        return;
+    }
+
+    struct stats_source *stats = rec->source->stats;
+    if (drop == SLUICE_DROP_SEQUENCE_REPLAYED) {
+        stats_add(&stats->replayed, 1);
+        return;
+    }
+    stats_add(&stats->received, 1);
+    if (rec->meta.has & TUNNEL_HAS_SEQUENCE) {
+        count_sequence(rec->source, &rec->meta);
+        stats_set(&stats->lost, (stats->sent > stats->received
+                                 ? stats->sent - stats->received : 0));
+    }
+    stats_add(&stats->bytes, rec->inner.payload.size);
+    stats_set(&stats->last_ns, rec->received_ns);
+    if (!drop) {
+        stats_add(&stats->redactions, rec->text.n_redactions);
+        memcpy(stats->mac, rec->inner.src_mac, sizeof rec->inner.src_mac);
+        remember_claimed_host(stats, rec->msg.hostname);
+    }
+}

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage 7, store.  See s7-store.h. */
+#include <config.h>
+
+#include "s7-store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "batch.h"
+#include "open-batch.h"
+#include "openvswitch/hmap.h"
+#include "openvswitch/vlog.h"
+#include "hash.h"
+#include "seal.h"
+#include "sodium.h"
+#include "spool.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(store);
+
+struct store {
+    struct store_options options;
+    struct spool *spool;
+    struct sealer *sealer;
+    struct hmap tenants;            /* Of struct tenant_store. */
+    uint32_t generation;            /* Of this run, from the spool. */
+    uint64_t stream;                /* Of this run: random. */
+    uint64_t batch_serial;          /* Of all batches of this run. */
+};
+
+struct tenant_store {
+    struct hmap_node node;          /* In store's tenants. */
+    uint32_t tenant;
+    struct stats_tenant *stats;
+    struct open_batch *batch;
+    uint64_t serial;                /* Tells sources which batch this is. */
+    uint32_t n_sources;             /* In the batch. */
+    long long int due;              /* When it is closed; time_msec(). */
+    bool stuck;                     /* The spool refused it. */
+};
+
+static struct vlog_rate_limit spool_rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+char *
+store_create(const struct store_options *options, struct store **ret)
+{
+    struct store *s = xzalloc(sizeof *s);
+    uint8_t recipient[32];
+    char *error = NULL;
+    int err;
+
+    s->options = *options;
+    hmap_init(&s->tenants);
+    err = seal_public_key_read(options->public_key, recipient);
+    if (err) {
+        error = xasprintf("can't read the public key %s: %s; sluiced makes a "
+                          "pair when it first starts, sluice-ship "
+                          "--generate-key makes one by hand",
+                          options->public_key, ovs_strerror(err));
+        goto out;
+    }
+    err = spool_open(options->spool, &s->spool);
+    if (!err) {
+        err = spool_next_generation(s->spool, &s->generation);
+    }
+    if (err) {
+        error = xasprintf("can't open the spool %s: %s", options->spool,
+                          ovs_strerror(err));
+        goto out;
+    }
+    s->sealer = sealer_create(recipient, options->max_bytes);
+    if (!s->sealer) {
+        error = xasprintf("can't set up sealing for batches of %"PRIu32" "
+                          "bytes: out of memory", options->max_bytes);
+        goto out;
+    }
+    randombytes_buf(&s->stream, sizeof s->stream);
+    *ret = s;
+    s = NULL;
+
+out:
+    store_destroy(s);
+    return error;
+}
+
+static void
+tenant_store_destroy(struct store *s, struct tenant_store *t)
+{
+    struct open_batch_info info;
+    struct slice body;
+
+    open_batch_get(t->batch, &info, &body);
+    open_batch_close(t->batch, !info.n_lines);
+    hmap_remove(&s->tenants, &t->node);
+    free(t);
+}
+
+void
+store_destroy(struct store *s)
+{
+    if (s) {
+        struct tenant_store *t;
+
+        HMAP_FOR_EACH_SAFE (t, node, &s->tenants) {
+            tenant_store_destroy(s, t);
+        }
+        hmap_destroy(&s->tenants);
+        sealer_destroy(s->sealer);
+        spool_close(s->spool);
+        free(s);
+    }
+}
+
+/* Seals 'body' and begins to put it into the spool.  Returns 0 and the size of
+ * the sealed batch, or a positive errno. */
+static int
+begin_spooling(struct store *s, const struct open_batch_info *info,
+               struct slice body, size_t *ret_size)
+{
+    struct seal_header header = {
+        .tenant = info->tenant,
+        .n_lines = info->n_lines,
+        .stream = info->stream,
+        .number = info->number,
+        .created_ns = time_wall_msec() * UINT64_C(1000000),
+    };
+    struct slice file;
+    int error = sealer_run(s->sealer, &header, body, &file);
+
+    if (!error) {
+        error = spool_begin(s->spool, info->tenant, info->generation,
+                            info->number, file);
+    }
+    if (!error) {
+        *ret_size = file.size;
+    }
+    return error;
+}
+
+/* Puts a batch that is in the spool, or could not be put there, into the
+ * books. */
+static void
+account_spooling(struct store *s, const struct open_batch_info *info,
+                 size_t sealed_size, int error)
+{
+    struct stats_tenant *stats = intake_stats_tenant(s->options.stats,
+                                                     info->tenant);
+
+    if (error) {
+        VLOG_WARN_RL(&spool_rl, "tenant %"PRIu32": can't put a batch of "
+                     "%"PRIu32" lines into the spool %s: %s; it stays open",
+                     info->tenant, info->n_lines, s->options.spool,
+                     ovs_strerror(error));
+    } else if (stats) {
+        stats_add(&stats->counters[TENANT_SPOOLED], info->n_lines);
+        stats_add(&stats->counters[TENANT_BATCHES], 1);
+        stats_add(&stats->counters[TENANT_RAW_BYTES], info->size);
+        stats_add(&stats->counters[TENANT_SEALED_BYTES], sealed_size);
+        stats_set(&stats->counters[TENANT_OPEN], 0);
+    }
+}
+
+struct recovery {
+    struct store *store;
+    const struct receive_intent *intent;
+    bool committed;
+};
+
+static int
+recover_one(const struct open_batch_info *info, struct slice body, void *aux)
+{
+    struct recovery *r = aux;
+    struct intake_stats *stats = r->store->options.stats;
+
+    if (r->intent && r->intent->tenant == info->tenant
+        && r->intent->generation == info->generation
+        && r->intent->number == info->number
+        && r->intent->size <= info->size) {
+        r->committed = true;
+    }
+    if (!info->n_lines) {
+        return 0;
+    }
+
+    size_t sealed_size = 0;
+    int error = begin_spooling(r->store, info, body, &sealed_size);
+    if (!error) {
+        spool_commit(r->store->spool, &error);
+    }
+    account_spooling(r->store, info, sealed_size, error);
+    if (!error) {
+        stats_add(&stats->counters[INTAKE_RECOVERED], 1);
+        VLOG_INFO("tenant %"PRIu32": %"PRIu32" lines of an interrupted run "
+                  "are in the spool", info->tenant, info->n_lines);
+    }
+    return error;
+}
+
+char *
+store_recover(struct store *s, const struct receive_intent *intent,
+              bool *ret_committed)
+{
+    struct recovery r = { s, intent, false };
+    unsigned int n_bad = 0;
+    int error = open_batch_recover(s->options.open_dir, recover_one, &r,
+                                   &n_bad);
+
+    stats_add(&s->options.stats->counters[INTAKE_RECOVERY_BAD], n_bad);
+    if (n_bad) {
+        VLOG_WARN("%s: %u open batches of an earlier run could not be read "
+                  "and are set aside as *.bad", s->options.open_dir, n_bad);
+    }
+    if (error) {
+        return xasprintf("can't recover the open batches in %s: %s",
+                         s->options.open_dir, ovs_strerror(error));
+    }
+    *ret_committed = r.committed;
+    return NULL;
+}
+
+static void
+begin_batch(struct store *s, struct tenant_store *t)
+{
+    t->serial = ++s->batch_serial;
+    t->n_sources = 0;
+    t->due = LLONG_MAX;
+    t->stuck = false;
+}
+
+static struct tenant_store *
+tenant_store_find(struct store *s, uint32_t tenant)
+{
+    struct tenant_store *t;
+    uint32_t hash = hash_int(tenant, 0);
+
+    HMAP_FOR_EACH_WITH_HASH (t, node, hash, &s->tenants) {
+        if (t->tenant == tenant) {
+            return t;
+        }
+    }
+
+    struct open_batch_info info = {
+        .tenant = tenant,
+        .generation = s->generation,
+        .stream = s->stream,
+    };
+    struct stats_tenant *stats = intake_stats_tenant(s->options.stats, tenant);
+    struct open_batch *batch;
+    int error = (stats
+                 ? open_batch_create(s->options.open_dir, &info,
+                                     s->options.max_bytes, &batch)
+                 : ENOSPC);
+    if (error) {
+        VLOG_WARN_RL(&spool_rl, "tenant %"PRIu32": can't open a batch in %s: "
+                     "%s", tenant, s->options.open_dir, ovs_strerror(error));
+        return NULL;
+    }
+
+    t = xzalloc(sizeof *t);
+    t->tenant = tenant;
+    t->stats = stats;
+    t->batch = batch;
+    begin_batch(s, t);
+    hmap_insert(&s->tenants, &t->node, hash);
+    return t;
+}
+
+/* Begins the next batch after the one that 'info' describes, or keeps that one
+ * open if it did not get into the spool. */
+static void
+end_batch(struct store *s, struct tenant_store *t,
+          const struct open_batch_info *info, size_t sealed_size, int error)
+{
+    account_spooling(s, info, sealed_size, error);
+    if (error) {
+        t->stuck = true;
+        t->due = time_msec() + s->options.max_delay_ms;
+    } else {
+        open_batch_reset(t->batch, info->number + 1);
+        begin_batch(s, t);
+    }
+}
+
+/* Puts the batches of 'n' tenants, at most SPOOL_MAX_PENDING, into the spool
+ * and begins the next of each. */
+static void
+close_batches(struct store *s, struct tenant_store *tenants[], size_t n)
+{
+    struct {
+        struct tenant_store *tenant;
+        struct open_batch_info info;
+        size_t sealed_size;
+    } begun[SPOOL_MAX_PENDING];
+    int errors[SPOOL_MAX_PENDING];
+    size_t n_begun = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct tenant_store *t = tenants[i];
+        struct open_batch_info info;
+        struct slice body;
+        size_t sealed_size = 0;
+
+        open_batch_get(t->batch, &info, &body);
+        if (!info.n_lines) {
+            continue;
+        }
+        int error = begin_spooling(s, &info, body, &sealed_size);
+        if (error) {
+            end_batch(s, t, &info, 0, error);
+        } else {
+            begun[n_begun].tenant = t;
+            begun[n_begun].info = info;
+            begun[n_begun++].sealed_size = sealed_size;
+        }
+    }
+    spool_commit(s->spool, errors);
+    for (size_t i = 0; i < n_begun; i++) {
+        end_batch(s, begun[i].tenant, &begun[i].info, begun[i].sealed_size,
+                  errors[i]);
+    }
+}
+
+/* Writes 'source' as it goes into the batch under 'id'. */
+static size_t
+put_source(const struct record *rec, uint32_t id, uint8_t *buf, size_t room)
+{
+    static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
+    const struct source *source = rec->source;
+    bool v4 = !memcmp(rec->vtep, v4_mapped, sizeof v4_mapped);
+    struct batch_source out = {
+        .id = id,
+        .tenant = rec->meta.vni,
+        .has_vm = rec->meta.has & TUNNEL_HAS_VM,
+        .ofp_port = rec->meta.ofp_port,
+        .vtep = v4 ? slice_of(rec->vtep + 12, 4) : slice_of(rec->vtep, 16),
+        .stock = !(rec->meta.has & TUNNEL_HAS_META),
+        .context_pending = source->context_pending,
+        .context = source->context,
+    };
+
+    memcpy(out.vm, rec->meta.vm, sizeof out.vm);
+    memcpy(out.mac, rec->inner.src_mac, sizeof out.mac);
+    return batch_put_source(buf, room, &out);
+}
+
+static size_t
+put_line(const struct record *rec, uint32_t source, uint8_t *buf, size_t room)
+{
+    uint32_t has = rec->meta.has;
+    struct batch_line line = {
+        .source = source,
+        .switch_ns = rec->switch_ns,
+        .switch_ns_is_receipt = !(has & TUNNEL_HAS_TIME),
+        .seq_epoch = has & TUNNEL_HAS_SEQUENCE ? rec->meta.seq_epoch : 0,
+        .seq_number = has & TUNNEL_HAS_SEQUENCE ? rec->meta.seq_number : 0,
+        .activity = slice_of(rec->meta.activity,
+                             has & TUNNEL_HAS_ACTIVITY ? 16 : 0),
+        .pri = rec->msg.pri,
+        .has_time = rec->msg.has_time,
+        .time_ns = rec->msg.time_ns,
+        .hostname = rec->msg.hostname,
+        .app_name = rec->msg.app_name,
+        .procid = rec->msg.procid,
+        .msgid = rec->msg.msgid,
+        .sd = rec->msg.sd,
+        .msg = rec->msg.msg,
+        .redactions = rec->text.n_redactions,
+        .src_ip = slice_of(rec->inner.src_ip, sizeof rec->inner.src_ip),
+    };
+    return batch_put_line(buf, room, &line);
+}
+
+/* Appends to the open batch.  Returns false if it is too full. */
+static bool
+append(struct store *s, struct tenant_store *t, struct record *rec)
+{
+    struct source *source = rec->source;
+    bool known = (source->batch_serial == t->serial
+                  && source->batch_snapshot_serial == source->snapshot_serial);
+    uint32_t id = known ? source->batch_id : t->n_sources + 1;
+    size_t room;
+    uint8_t *tail = open_batch_tail(t->batch, &room);
+    size_t n_source = known ? 0 : put_source(rec, id, tail, room);
+    if (!known && !n_source) {
+        return false;
+    }
+    size_t n_line = put_line(rec, id, tail + n_source, room - n_source);
+    if (!n_line) {
+        return false;
+    }
+
+    if (s->options.intend) {
+        struct open_batch_info info;
+        struct slice body;
+        open_batch_get(t->batch, &info, &body);
+        struct receive_intent intent = {
+            .tenant = info.tenant,
+            .generation = info.generation,
+            .number = info.number,
+            .size = info.size + n_source + n_line,
+        };
+        s->options.intend(s->options.aux, &intent);
+    }
+    open_batch_commit(t->batch, n_source + n_line, 1);
+    if (!known) {
+        t->n_sources++;
+        source->batch_serial = t->serial;
+        source->batch_id = id;
+        source->batch_snapshot_serial = source->snapshot_serial;
+    }
+    return true;
+}
+
+enum sluice_drop
+store_run(struct store *s, struct record *rec)
+{
+    struct tenant_store *t = tenant_store_find(s, rec->meta.vni);
+    if (!t) {
+        return SLUICE_DROP_STORAGE;
+    }
+
+    if (!append(s, t, rec)) {
+        /* A spool that refused is asked again when the batch is due, not for
+         * each line. */
+        if (!t->stuck) {
+            close_batches(s, &t, 1);
+        }
+        if (t->stuck) {
+            return SLUICE_DROP_STORAGE;
+        }
+        if (!append(s, t, rec)) {
+            return SLUICE_DROP_LINE_TOO_LONG;
+        }
+    }
+    stats_add(&t->stats->counters[TENANT_OPEN], 1);
+    if (t->due == LLONG_MAX) {
+        t->due = time_msec() + s->options.max_delay_ms;
+    }
+    return SLUICE_DROP_NONE;
+}
+
+int
+store_tick(struct store *s, int max_ms)
+{
+    struct tenant_store *due[SPOOL_MAX_PENDING];
+    long long int now = time_msec();
+    long long int next = now + max_ms;
+    struct tenant_store *t;
+    size_t n = 0;
+
+    HMAP_FOR_EACH (t, node, &s->tenants) {
+        if (t->due > now) {
+            next = MIN(next, t->due);
+        } else if (n < SPOOL_MAX_PENDING) {
+            due[n++] = t;
+        } else {
+            next = now;         /* The rest in the next round. */
+        }
+    }
+    if (n) {
+        close_batches(s, due, n);
+    }
+    return next - now;
+}
+
+void
+store_flush(struct store *s, bool (*keep)(uint32_t tenant, void *aux),
+            void *aux)
+{
+    struct tenant_store *t;
+
+    HMAP_FOR_EACH_SAFE (t, node, &s->tenants) {
+        if (!keep || !keep(t->tenant, aux)) {
+            close_batches(s, &t, 1);
+            if (keep) {
+                tenant_store_destroy(s, t);
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage 7, store: appends lines to their tenant's open batch, and puts batches
+ * that are full or old into the spool: compressed, sealed, synced.
+ *
+ * In: a whole record.
+ * Out: RUN/open/<tenant>.open, SPOOL/<tenant>/<generation>-<number>.batch. */
+#ifndef SLUICE_STORE_H
+#define SLUICE_STORE_H 1
+
+#include "s1-receive.h"
+#include "s3-account.h"
+
+struct store_options {
+    const char *open_dir;       /* Existing directory, in tmpfs. */
+    const char *spool;          /* Existing directory. */
+    const char *public_key;     /* File: to whom batches are sealed. */
+    uint32_t max_bytes;         /* Of a batch, before compression. */
+    uint32_t max_delay_ms;      /* Age at which an open batch is closed. */
+    struct intake_stats *stats; /* Borrowed. */
+    /* Called before each commit with what is about to change; may be null. */
+    void (*intend)(void *aux, const struct receive_intent *);
+    void *aux;
+};
+
+struct store;
+
+/* Returns null and '*ret', which the caller owns, or a malloc()ed sentence.
+ * Strings in 'options' are borrowed until store_destroy(). */
+char *store_create(const struct store_options *options, struct store **ret);
+
+/* Destroys the store; lines that store_flush() could not place stay in their
+ * open batches, for the next process. */
+void store_destroy(struct store *);
+
+/* Puts the batches that a dead process left open into the spool.  If 'intent'
+ * is nonnull, '*ret_committed' says whether that commit had been made.
+ * Returns null or a malloc()ed sentence. */
+char *store_recover(struct store *, const struct receive_intent *intent,
+                    bool *ret_committed);
+
+/* Appends 'rec''s line.  Returns SLUICE_DROP_NONE, or why it could not. */
+enum sluice_drop store_run(struct store *, struct record *rec);
+
+/* Closes batches that are due.  Returns the milliseconds until the next is,
+ * at most 'max_ms'. */
+int store_tick(struct store *, int max_ms);
+
+/* Closes all batches that have lines; if 'keep' is nonnull, only those of
+ * tenants for which it returns false, and forgets these tenants. */
+void store_flush(struct store *, bool (*keep)(uint32_t tenant, void *aux),
+                 void *aux);
+
+#endif /* proxy-vm/intake/s7-store.h */

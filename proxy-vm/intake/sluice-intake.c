@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sluice-intake: takes log packets from the tunnel, and puts each tenant's
+ * lines, redacted and with their context, into the spool.
+ *
+ * In: GENEVE packets from a UDP socket or a capture file; the context
+ * snapshot; a public key.
+ * Out: sealed batches in the spool; counters in shared memory.
+ * See pipeline.h for the way between. */
+#include <config.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "openvswitch/vlog.h"
+#include "pipeline.h"
+#include "socket-util.h"
+#include "stats.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(intake);
+
+struct options {
+    char *config_path;
+    char *listen;               /* ADDRESS:PORT, or null. */
+    int fd;                     /* Socket handed over, or -1. */
+    char *pcap;
+    char *spool;
+    char *run;
+    char *snapshot;
+    char *public_key;
+    struct config *config;      /* Null when run by hand. */
+    uint16_t port;
+    uint16_t option_class;
+    uint32_t receive_buffer;
+    uint32_t max_bytes;
+    uint32_t max_delay_ms;
+};
+
+static volatile sig_atomic_t must_exit;
+static volatile sig_atomic_t must_reload;
+
+static void
+on_signal(int number)
+{
+    if (number == SIGHUP) {
+        must_reload = 1;
+    } else {
+        must_exit = 1;
+    }
+}
+
+static void
+catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+static void
+usage(void)
+{
+    printf("\
+%s: puts log packets from the tunnel into the spool\n\
+usage: %s --config FILE [--fd N]\n\
+       %s (--listen ADDRESS:PORT | --pcap FILE) --spool DIR --run DIR\n\
+          [--snapshot FILE] [--public-key FILE]\n\
+\n\
+  --config FILE        the proxy's configuration, see sluice.yaml(5)\n\
+  --fd N               receive from the UDP socket that is descriptor N\n\
+  --listen ADDR:PORT   receive there; [ADDR]:PORT for IPv6\n\
+  --pcap FILE          read a capture, put all of it into the spool, and end\n\
+  --spool DIR          where batches go\n\
+  --run DIR            where open batches and counters live (tmpfs)\n\
+  --snapshot FILE      context snapshot, see sluice-context(8)\n\
+  --public-key FILE    to whom batches are sealed (default: SPOOL/key.pub)\n\
+  --max-bytes N        close a batch of N bytes (default: 262144)\n\
+  --max-delay-ms N     close a batch N milliseconds old (default: 1000)\n\
+  -h, --help           show this\n\
+  -V, --version        show the version\n", program_name, program_name,
+           program_name);
+    exit(EXIT_SUCCESS);
+}
+
+static uint32_t
+parse_number(const char *option, const char *text, long long int max)
+{
+    long long int value;
+
+    if (!str_to_llong(text, 10, &value) || value < 1 || value > max) {
+        ovs_fatal(0, "--%s: \"%s\" is not a number from 1 to %lld", option,
+                  text, max);
+    }
+    return value;
+}
+
+static void
+parse_options(int argc, char *argv[], struct options *o)
+{
+    enum {
+        OPT_CONFIG = UCHAR_MAX + 1, OPT_FD, OPT_LISTEN, OPT_PCAP, OPT_SPOOL,
+        OPT_RUN, OPT_SNAPSHOT, OPT_PUBLIC_KEY, OPT_MAX_BYTES, OPT_MAX_DELAY,
+    };
+    static const struct option long_options[] = {
+        { "config", required_argument, NULL, OPT_CONFIG },
+        { "fd", required_argument, NULL, OPT_FD },
+        { "listen", required_argument, NULL, OPT_LISTEN },
+        { "pcap", required_argument, NULL, OPT_PCAP },
+        { "spool", required_argument, NULL, OPT_SPOOL },
+        { "run", required_argument, NULL, OPT_RUN },
+        { "snapshot", required_argument, NULL, OPT_SNAPSHOT },
+        { "public-key", required_argument, NULL, OPT_PUBLIC_KEY },
+        { "max-bytes", required_argument, NULL, OPT_MAX_BYTES },
+        { "max-delay-ms", required_argument, NULL, OPT_MAX_DELAY },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        { NULL, 0, NULL, 0 },
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
+        switch (c) {
+        case OPT_CONFIG: o->config_path = optarg; break;
+        case OPT_FD: o->fd = parse_number("fd", optarg, INT_MAX); break;
+        case OPT_LISTEN: o->listen = optarg; break;
+        case OPT_PCAP: o->pcap = optarg; break;
+        case OPT_SPOOL: o->spool = xstrdup(optarg); break;
+        case OPT_RUN: o->run = xstrdup(optarg); break;
+        case OPT_SNAPSHOT: o->snapshot = xstrdup(optarg); break;
+        case OPT_PUBLIC_KEY: o->public_key = xstrdup(optarg); break;
+        case OPT_MAX_BYTES:
+            o->max_bytes = parse_number("max-bytes", optarg, 16 << 20);
+            break;
+        case OPT_MAX_DELAY:
+            o->max_delay_ms = parse_number("max-delay-ms", optarg, 3600000);
+            break;
+        case 'h': usage(); break;
+        case 'V': ovs_print_version(0, 0); exit(EXIT_SUCCESS);
+        default: exit(2);
+        }
+    }
+    if (optind < argc) {
+        ovs_fatal(0, "\"%s\": this program takes options only; try --help",
+                  argv[optind]);
+    }
+}
+
+/* Fills in what the options leave open from the configuration. */
+static void
+apply_config(struct options *o)
+{
+    if (o->config_path) {
+        char *error = config_load(o->config_path, &o->config);
+        if (error) {
+            ovs_fatal(0, "%s", error);
+        }
+        const struct config *config = o->config;
+        o->spool = o->spool ? o->spool : xstrdup(config->paths.spool);
+        o->run = o->run ? o->run : xstrdup(config->paths.run);
+        o->snapshot = (o->snapshot ? o->snapshot
+                       : config_path_snapshot(config));
+        o->port = config->tunnel.port;
+        o->option_class = config->tunnel.option_class;
+        o->receive_buffer = config->tunnel.receive_buffer;
+        o->max_bytes = config->batch.max_bytes;
+        o->max_delay_ms = config->batch.max_delay_ms;
+    }
+    if (!o->spool || !o->run) {
+        ovs_fatal(0, "name the directories with --spool and --run, or a "
+                  "configuration with --config");
+    }
+    if (!o->public_key) {
+        o->public_key = xasprintf("%s/key.pub", o->spool);
+    }
+}
+
+/* Returns the socket to receive from. */
+static int
+open_socket(const struct options *o)
+{
+    if (o->fd >= 0) {
+        return o->fd;
+    }
+
+    struct sockaddr_storage ss;
+    const char *where = o->listen ? o->listen : o->config->tunnel.listen;
+    if (!inet_parse_active(where, o->listen ? -1 : o->port, &ss, false,
+                           NULL)) {
+        ovs_fatal(0, "\"%s\" is not an address and port to listen on", where);
+    }
+    struct in6_addr addr = ss_get_address(&ss);
+    int fd;
+    int error = receive_socket_bind(&addr, ss_get_port(&ss),
+                                    o->receive_buffer, &fd);
+    if (error) {
+        ovs_fatal(error, "can't receive on %s", where);
+    }
+    return fd;
+}
+
+static void
+reload(struct options *o, struct pipeline *pipeline)
+{
+    struct config *new_config;
+    char *error = (o->config_path ? config_load(o->config_path, &new_config)
+                   : xstrdup("there is no configuration to read again"));
+    if (error) {
+        VLOG_WARN("%s", error);
+        free(error);
+        return;
+    }
+    pipeline_reconfigure(pipeline, new_config);
+    config_destroy(o->config);
+    o->config = new_config;
+}
+
+static void
+receive_loop(struct options *o, struct pipeline *pipeline,
+             struct receive *receive, struct intake_stats *stats)
+{
+    while (!must_exit) {
+        uint64_t lost = 0;
+        int error = receive_socket_fill(receive, &lost);
+        if (lost) {
+            static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+            stats_add(&stats->counters[INTAKE_SOCKET_LOST], lost);
+            VLOG_WARN_RL(&rl, "the kernel dropped %"PRIu64" packets: raise "
+                         "tunnel.receive-buffer", lost);
+        }
+        if (!error) {
+            pipeline_drain(pipeline);
+        }
+        int timeout_ms = pipeline_tick(pipeline);
+        if (error) {
+            receive_socket_wait(receive, timeout_ms);
+        }
+        if (must_reload) {
+            must_reload = 0;
+            reload(o, pipeline);
+        }
+    }
+}
+
+static void
+run_one(struct record *rec, void *pipeline)
+{
+    pipeline_run(pipeline, rec);
+    pipeline_tick(pipeline);
+}
+
+static void
+receive_from_pcap(const struct options *o, struct pipeline *pipeline,
+                  const struct intake_stats *stats)
+{
+    uint64_t n_skipped;
+    char *sentence = receive_pcap(o->pcap, o->port, run_one, pipeline,
+                                  &n_skipped);
+    if (sentence) {
+        ovs_fatal(0, "%s", sentence);
+    }
+    printf("%s: %"PRIu64" packets, %"PRIu64" dropped, %"PRIu64" skipped: not "
+           "to UDP port %d\n", o->pcap, stats->counters[INTAKE_PACKETS],
+           stats->counters[INTAKE_DROPPED], n_skipped, o->port);
+}
+
+static void
+make_directory(const char *path)
+{
+    if (mkdir(path, 0750) && errno != EEXIST) {
+        ovs_fatal(errno, "can't make the directory %s", path);
+    }
+}
+
+/* Returns the receiver for the socket. */
+static struct receive *
+open_receive(const struct options *o)
+{
+    char *path = xasprintf("%s/intake.rx", o->run);
+    struct receive *receive;
+    int error = receive_socket_create(open_socket(o), path, &receive);
+    if (error) {
+        ovs_fatal(error, "can't receive by way of %s", path);
+    }
+    free(path);
+    return receive;
+}
+
+static struct intake_stats *
+open_stats(const struct options *o)
+{
+    char *path = xasprintf("%s/intake.stats", o->run);
+    struct intake_stats *stats;
+    int error = intake_stats_map(path, &stats);
+    if (error) {
+        ovs_fatal(error, "can't map the counters %s", path);
+    }
+    free(path);
+    return stats;
+}
+
+static struct pipeline *
+open_pipeline(const struct options *o, struct receive *receive,
+              struct intake_stats *stats)
+{
+    char *open_dir = xasprintf("%s/open", o->run);
+    make_directory(open_dir);
+
+    struct pipeline_options options = {
+        .option_class = o->option_class,
+        .config = o->config,
+        .snapshot = o->snapshot,
+        .receive = receive,
+        .stats = stats,
+        .store = {
+            .open_dir = open_dir,
+            .spool = o->spool,
+            .public_key = o->public_key,
+            .max_bytes = o->max_bytes,
+            .max_delay_ms = o->max_delay_ms,
+            .stats = stats,
+        },
+    };
+    struct pipeline *pipeline;
+    char *error = pipeline_create(&options, &pipeline);
+    if (!error) {
+        error = pipeline_recover(pipeline);
+    }
+    if (error) {
+        ovs_fatal(0, "%s", error);
+    }
+    return pipeline;
+}
+
+int
+main(int argc, char *argv[])
+{
+    struct options o = {
+        .fd = -1,
+        .port = 6081,
+        .option_class = 0xff53,
+        .receive_buffer = 32 << 20,
+        .max_bytes = 256 * 1024,
+        .max_delay_ms = 1000,
+    };
+
+    set_program_name(argv[0]);
+    parse_options(argc, argv, &o);
+    apply_config(&o);
+    catch_signals();
+    make_directory(o.run);
+    make_directory(o.spool);
+
+    struct intake_stats *stats = open_stats(&o);
+    struct receive *receive = o.pcap ? NULL : open_receive(&o);
+    struct pipeline *pipeline = open_pipeline(&o, receive, stats);
+    if (receive) {
+        VLOG_INFO("receiving");
+        receive_loop(&o, pipeline, receive, stats);
+    } else {
+        receive_from_pcap(&o, pipeline, stats);
+    }
+    pipeline_flush(pipeline);
+
+    pipeline_destroy(pipeline);
+    receive_socket_destroy(receive);
+    stats_unmap(stats);
+    return EXIT_SUCCESS;
+}

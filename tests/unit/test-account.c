@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "unit.h"
+
+#include <stdlib.h>
+
+#include "s3-account.h"
+
+struct fixture {
+    struct intake_stats *stats;
+    struct account *account;
+};
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+
+    f->stats = calloc(1, sizeof *f->stats);
+    f->account = account_create(f->stats);
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    account_destroy(f->account);
+    free(f->stats);
+    free(f);
+    return 0;
+}
+
+/* As if the process had been killed and started again. */
+static void
+restart(struct fixture *f)
+{
+    account_destroy(f->account);
+    f->account = account_create(f->stats);
+}
+
+/* Sends a packet of port 3 with this sequence; true if it was taken. */
+static bool
+take(struct fixture *f, uint32_t epoch, uint32_t number)
+{
+    struct record rec = {
+        .meta = {
+            .has = TUNNEL_HAS_META | TUNNEL_HAS_VM | TUNNEL_HAS_SEQUENCE,
+            .vni = 7,
+            .ofp_port = 3,
+            .vm = { 1, 2, 3 },
+            .seq_epoch = epoch,
+            .seq_number = number,
+        },
+    };
+    enum sluice_drop drop = account_find(f->account, &rec);
+
+    account_commit(f->account, &rec, drop);
+    return !drop;
+}
+
+static void
+check(const struct fixture *f, uint64_t sent, uint64_t received,
+      uint64_t before)
+{
+    const struct stats_source *s = &f->stats->sources[0];
+
+    assert_int_equal(s->sent, sent);
+    assert_int_equal(s->received, received);
+    assert_int_equal(s->lost, sent - received);
+    assert_int_equal(s->before, before);
+    assert_int_equal(f->stats->sources[1].tenant, 0);
+}
+
+static void
+a_stream_without_gaps_has_no_loss(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t i = 1; i <= 5000; i++) {
+        assert_true(take(f, 1, i));
+    }
+    check(f, 5000, 5000, 0);
+}
+
+static void
+a_gap_is_loss_until_the_late_packet_comes(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, 1, 1));
+    assert_true(take(f, 1, 4));
+    check(f, 4, 2, 0);
+    assert_true(take(f, 1, 3));
+    assert_true(take(f, 1, 2));
+    check(f, 4, 4, 0);
+}
+
+static void
+a_number_taken_twice_is_a_replay(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, 1, 1));
+    assert_true(take(f, 1, 2));
+    assert_false(take(f, 1, 1));
+    assert_false(take(f, 1, 2));
+    check(f, 2, 2, 0);
+    assert_int_equal(f->stats->sources[0].replayed, 2);
+}
+
+static void
+number_zero_which_no_switch_sends_is_refused(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(take(f, 1, 0));
+    assert_true(take(f, 1, 1));
+    assert_false(take(f, 2, 0));
+    check(f, 1, 1, 0);
+}
+
+static void
+a_number_older_than_the_window_is_a_replay(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, 1, 1));
+    assert_true(take(f, 1, 2 + SEQUENCE_WINDOW));
+    assert_false(take(f, 1, 2));
+    assert_true(take(f, 1, 3));
+}
+
+static void
+a_jump_clears_the_window(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t i = 1; i <= 100; i++) {
+        assert_true(take(f, 1, i));
+    }
+    assert_true(take(f, 1, 10 * SEQUENCE_WINDOW));
+    for (uint32_t i = 1; i < SEQUENCE_WINDOW; i++) {
+        assert_true(take(f, 1, 10 * SEQUENCE_WINDOW - i));
+    }
+}
+
+static void
+a_source_first_heard_in_the_middle_has_lost_nothing_yet(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, 1, 1000));
+    check(f, 1, 1, 999);
+    assert_true(take(f, 1, 1001));
+    check(f, 2, 2, 999);
+    /* Sent before number 1000 and overtaken by it. */
+    assert_true(take(f, 1, 999));
+    check(f, 3, 3, 998);
+}
+
+static void
+a_new_epoch_of_a_known_source_is_followed_from_its_first_number(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, 1, 1));
+    assert_true(take(f, 1, 2));
+    assert_true(take(f, 2, 3));
+    check(f, 5, 3, 0);
+    /* Packets of the old epoch may still come, and be replayed. */
+    assert_true(take(f, 1, 3));
+    check(f, 6, 4, 0);
+    assert_false(take(f, 1, 2));
+    assert_true(take(f, 2, 1));
+    assert_true(take(f, 2, 2));
+    check(f, 6, 6, 0);
+}
+
+static void
+the_books_go_on_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t i = 1; i <= 10; i++) {
+        assert_true(take(f, 1, i));
+    }
+    restart(f);
+    assert_true(take(f, 1, 11));
+    assert_true(take(f, 1, 13));
+    check(f, 13, 12, 0);
+    assert_true(take(f, 1, 12));
+    check(f, 13, 13, 0);
+}
+
+static void
+a_source_without_vm_is_told_apart_by_mac(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint8_t i = 1; i <= 3; i++) {
+        struct record rec = {
+            .meta = { .vni = 7 },
+            .inner = { .src_mac = { 2, 0, 0, 0, 0, i } },
+        };
+        assert_int_equal(account_find(f->account, &rec), SLUICE_DROP_NONE);
+        account_commit(f->account, &rec, SLUICE_DROP_NONE);
+        assert_int_equal(f->stats->sources[i - 1].mac[5], i);
+        assert_int_equal(f->stats->sources[i - 1].stock, 1);
+    }
+    restart(f);
+    struct record rec = {
+        .meta = { .vni = 7 },
+        .inner = { .src_mac = { 2, 0, 0, 0, 0, 2 } },
+    };
+    account_find(f->account, &rec);
+    account_commit(f->account, &rec, SLUICE_DROP_NONE);
+    assert_int_equal(f->stats->sources[1].received, 2);
+}
+
+static void
+sources_beyond_the_table_are_counted_and_go_on(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t i = 0; i < STATS_MAX_SOURCES + 5; i++) {
+        struct record rec = { .meta = { .vni = 7, .ofp_port = i + 1 } };
+        assert_int_equal(account_find(f->account, &rec), SLUICE_DROP_NONE);
+        assert_non_null(rec.source);
+        account_commit(f->account, &rec, SLUICE_DROP_NONE);
+    }
+    assert_int_equal(f->stats->counters[INTAKE_SOURCES_OVERFLOW], 5);
+}
+
+int
+main(void)
+{
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_stream_without_gaps_has_no_loss),
+        TEST(a_gap_is_loss_until_the_late_packet_comes),
+        TEST(a_number_taken_twice_is_a_replay),
+        TEST(number_zero_which_no_switch_sends_is_refused),
+        TEST(a_number_older_than_the_window_is_a_replay),
+        TEST(a_jump_clears_the_window),
+        TEST(a_source_first_heard_in_the_middle_has_lost_nothing_yet),
+        TEST(a_new_epoch_of_a_known_source_is_followed_from_its_first_number),
+        TEST(the_books_go_on_after_a_restart),
+        TEST(a_source_without_vm_is_told_apart_by_mac),
+        TEST(sources_beyond_the_table_are_counted_and_go_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "s1-receive.h"
+
+struct fixture {
+    char path[64];
+    int fd;                     /* Receives. */
+    int sender;
+    struct receive *receive;
+};
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct sockaddr_in sin;
+    socklen_t size = sizeof sin;
+    struct in6_addr addr;
+
+    snprintf(f->path, sizeof f->path, "/tmp/test-receive-%d", (int) getpid());
+    inet_pton(AF_INET6, "::ffff:127.0.0.1", &addr);
+    assert_int_equal(receive_socket_bind(&addr, 0, 1 << 20, &f->fd), 0);
+    assert_int_equal(getsockname(f->fd, (struct sockaddr *) &sin, &size), 0);
+    f->sender = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(connect(f->sender, (struct sockaddr *) &sin, size), 0);
+    assert_int_equal(receive_socket_create(f->fd, f->path, &f->receive), 0);
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    receive_socket_destroy(f->receive);
+    close(f->fd);
+    close(f->sender);
+    unlink(f->path);
+    free(f);
+    return 0;
+}
+
+/* As if the process had been killed and started again: what it knew beyond
+ * the file is gone. */
+static void
+restart(struct fixture *f)
+{
+    receive_socket_destroy(f->receive);
+    assert_int_equal(receive_socket_create(f->fd, f->path, &f->receive), 0);
+}
+
+static void
+send_text(const struct fixture *f, const char *text)
+{
+    assert_int_equal(send(f->sender, text, strlen(text), 0), strlen(text));
+}
+
+/* Datagrams on loopback are in the socket when send() returns. */
+static void
+fill(struct fixture *f)
+{
+    uint64_t lost = 0;
+
+    assert_int_equal(receive_socket_fill(f->receive, &lost), 0);
+    assert_int_equal(lost, 0);
+}
+
+static void
+expect_next(struct fixture *f, const char *text)
+{
+    static const uint8_t loopback[16] = {
+        [10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1
+    };
+    struct record rec;
+
+    assert_true(receive_socket_next(f->receive, &rec));
+    assert_slice_equal(rec.packet, text);
+    assert_memory_equal(rec.vtep, loopback, sizeof loopback);
+    assert_true(rec.received_ns > 0);
+}
+
+static void
+expect_none(struct fixture *f)
+{
+    struct record rec;
+
+    assert_false(receive_socket_next(f->receive, &rec));
+}
+
+static void
+packets_come_in_order_and_once(void **state)
+{
+    struct fixture *f = *state;
+
+    expect_none(f);
+    send_text(f, "one");
+    send_text(f, "two");
+    fill(f);
+    expect_next(f, "one");
+    receive_socket_done(f->receive);
+    expect_next(f, "two");
+    receive_socket_done(f->receive);
+    expect_none(f);
+}
+
+static void
+an_empty_datagram_hides_none_behind_it(void **state)
+{
+    struct fixture *f = *state;
+
+    send_text(f, "");
+    send_text(f, "behind");
+    fill(f);
+    expect_next(f, "");
+    receive_socket_done(f->receive);
+    expect_next(f, "behind");
+}
+
+static void
+packets_that_left_the_socket_survive_a_kill(void **state)
+{
+    struct fixture *f = *state;
+
+    send_text(f, "one");
+    send_text(f, "two");
+    send_text(f, "three");
+    fill(f);
+    expect_next(f, "one");
+    receive_socket_done(f->receive);
+    restart(f);
+    expect_next(f, "two");
+    receive_socket_done(f->receive);
+    restart(f);
+    expect_next(f, "three");
+    receive_socket_done(f->receive);
+    restart(f);
+    expect_none(f);
+}
+
+static void
+an_intent_survives_a_kill_until_the_packet_is_done(void **state)
+{
+    struct fixture *f = *state;
+    const struct receive_intent intent = {
+        .tenant = 7, .generation = 2, .number = 9, .size = 1234,
+    };
+    struct receive_intent found;
+
+    send_text(f, "one");
+    send_text(f, "two");
+    fill(f);
+    assert_false(receive_socket_interrupted(f->receive, &found));
+    receive_socket_intend(f->receive, &intent);
+    restart(f);
+    assert_true(receive_socket_interrupted(f->receive, &found));
+    assert_int_equal(found.tenant, 7);
+    assert_int_equal(found.generation, 2);
+    assert_int_equal(found.number, 9);
+    assert_int_equal(found.size, 1234);
+    receive_socket_done(f->receive);
+    restart(f);
+    assert_false(receive_socket_interrupted(f->receive, &found));
+    expect_next(f, "two");
+}
+
+static void
+what_the_kernel_drops_is_counted_once(void **state)
+{
+    struct fixture *f = *state;
+    int small = 1;
+    uint64_t n_sent = 0, n_received = 0, lost = 0;
+    char payload[1000] = "x";
+
+    assert_int_equal(setsockopt(f->fd, SOL_SOCKET, SO_RCVBUF, &small,
+                                sizeof small), 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 50; i++) {
+            assert_int_equal(send(f->sender, payload, sizeof payload, 0),
+                             sizeof payload);
+            n_sent++;
+        }
+        while (!receive_socket_fill(f->receive, &lost)) {
+            struct record rec;
+            while (receive_socket_next(f->receive, &rec)) {
+                receive_socket_done(f->receive);
+                n_received++;
+            }
+        }
+        restart(f);
+    }
+    assert_true(lost > 0);
+
+    /* The figure comes with the next packet. */
+    send_text(f, "last");
+    assert_int_equal(receive_socket_fill(f->receive, &lost), 0);
+    assert_int_equal(n_sent, n_received + lost);
+}
+
+int
+main(void)
+{
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(packets_come_in_order_and_once),
+        TEST(an_empty_datagram_hides_none_behind_it),
+        TEST(packets_that_left_the_socket_survive_a_kill),
+        TEST(an_intent_survives_a_kill_until_the_packet_is_done),
+        TEST(what_the_kernel_drops_is_counted_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
