@@ -677,22 +677,15 @@ put_message(struct out *o, const struct rfc5424_source *source,
     }
 }
 
-size_t
-rfc5424_put_line(uint8_t *buf, size_t cap, const struct rfc5424_source *source,
-                 const struct batch_line *line)
+/* Puts the message behind 'n_digits' bytes for its length and a space.  The
+ * length stands in front of what it counts, so 'n_digits' is a guess, which a
+ * move mends. */
+static size_t
+put_frame(uint8_t *buf, size_t cap, size_t n_digits,
+          const struct rfc5424_source *source, const struct batch_line *line)
 {
-    /* The length stands in front of what it counts, so guess how many digits
-     * it has; the move below mends a wrong guess. */
-    size_t guess = (sizeof "<13>1 " + 26 + source->hostname.size
-                    + line->app_name.size + line->procid.size
-                    + line->msgid.size + source->head.size
-                    + sizeof " time=\"\" seq=\"1234567890:123456\"" + 30
-                    + (line->activity.size
-                       ? sizeof " activity=\"\"" + 32 : 0)
-                    + (line->src_ip.size
-                       ? sizeof " src-ip=\"\"" + 12 : 0)
-                    + source->tail.size + line->sd.size + line->msg.size);
-    size_t gap = count_digits(guess) + 1;
+    size_t gap = n_digits + 1;
+
     if (cap < gap) {
         return 0;
     }
@@ -700,7 +693,7 @@ rfc5424_put_line(uint8_t *buf, size_t cap, const struct rfc5424_source *source,
     put_message(&o, source, line);
 
     size_t size = cap - gap - o.left;
-    size_t n_digits = count_digits(size);
+    n_digits = count_digits(size);
     if (o.failed || size > UINT32_MAX || n_digits + 1 > cap - size) {
         return 0;
     }
@@ -710,4 +703,23 @@ rfc5424_put_line(uint8_t *buf, size_t cap, const struct rfc5424_source *source,
     format_decimal(buf, size, n_digits);
     buf[n_digits] = ' ';
     return n_digits + 1 + size;
+}
+
+size_t
+rfc5424_put_line(uint8_t *buf, size_t cap, const struct rfc5424_source *source,
+                 const struct batch_line *line)
+{
+    size_t guess = (sizeof "<13>1 " + 26 + source->hostname.size
+                    + line->app_name.size + line->procid.size
+                    + line->msgid.size + source->head.size
+                    + sizeof " time=\"\" seq=\"1234567890:123456\"" + 30
+                    + (line->activity.size
+                       ? sizeof " activity=\"\"" + 32 : 0)
+                    + (line->src_ip.size
+                       ? sizeof " src-ip=\"\"" + 12 : 0)
+                    + source->tail.size + line->sd.size + line->msg.size);
+    size_t n = put_frame(buf, cap, count_digits(guess), source, line);
+
+    /* A guess of too many digits may want a byte more than the frame. */
+    return n ? n : put_frame(buf, cap, 1, source, line);
 }
