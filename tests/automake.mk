@@ -129,3 +129,24 @@ tests_unit_test_account_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_receive_SOURCES = tests/unit/test-receive.c tests/unit/unit.h
 tests_unit_test_receive_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
 tests_unit_test_receive_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
+
+# Golden captures.
+check_PROGRAMS += tests/golden/test-captures
+TESTS += \
+	tests/golden/test-captures \
+	tests/golden/test-make-captures.sh
+tests_golden_test_captures_SOURCES = tests/golden/test-captures.c
+tests_golden_test_captures_LDADD = $(SLUICE_LIBS) $(PCAP_LIBS)
+EXTRA_DIST += \
+	tests/golden/dialects.expected \
+	tests/golden/dialects.pcap \
+	tests/golden/full.expected \
+	tests/golden/full.pcap \
+	tests/golden/make-captures \
+	tests/golden/malformed-geneve.expected \
+	tests/golden/malformed-geneve.pcap \
+	tests/golden/malformed-inner.expected \
+	tests/golden/malformed-inner.pcap \
+	tests/golden/stock.expected \
+	tests/golden/stock.pcap \
+	tests/golden/test-make-captures.sh
