@@ -130,6 +130,26 @@ tests_unit_test_receive_SOURCES = tests/unit/test-receive.c tests/unit/unit.h
 tests_unit_test_receive_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
 tests_unit_test_receive_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 
+fuzz_targets += \
+	tests/fuzz/fuzz-geneve \
+	tests/fuzz/fuzz-inner \
+	tests/fuzz/fuzz-rfc5424 \
+	tests/fuzz/fuzz-syslog-msg
+tests_fuzz_fuzz_geneve_SOURCES = tests/fuzz/fuzz-geneve.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_geneve_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_geneve_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_inner_SOURCES = tests/fuzz/fuzz-inner.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_inner_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_inner_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_rfc5424_SOURCES = tests/fuzz/fuzz-rfc5424.c \
+	tests/strict-rfc5424.h \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_rfc5424_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_rfc5424_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_syslog_msg_SOURCES = tests/fuzz/fuzz-syslog-msg.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_syslog_msg_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_syslog_msg_LDFLAGS = $(FUZZ_LDFLAGS)
+
 # Golden captures.
 check_PROGRAMS += tests/golden/test-captures
 TESTS += \

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STRICT_MAX_ELEMENTS = 512, STRICT_MAX_PARAMS = 64 };
+enum { STRICT_MAX_ELEMENTS = 2048, STRICT_MAX_PARAMS = 2048 };
 
 struct strict_text {
     const uint8_t *p;
