@@ -84,6 +84,14 @@ is_card(const uint8_t *digits, size_t n)
     return false;
 }
 
+/* Returns whether a number may end before 'pos'. */
+static bool
+is_end(const struct redact_scan *scan, uint32_t pos)
+{
+    return pos == scan->size || (!redact_is_alnum(scan->data[pos])
+                                 && !redact_is_mark(scan, pos));
+}
+
 /* Matches digits at 'pos' grouped as 'sizes', which ends with a zero.
  * Returns where they end, or 0. */
 static uint32_t
@@ -109,8 +117,7 @@ match_groups(const struct redact_scan *scan, uint32_t pos,
             digits[n++] = scan->data[pos++];
         }
     }
-    bool open = pos < scan->size && redact_is_alnum(scan->data[pos]);
-    return !open && is_card(digits, n) ? pos : 0;
+    return is_end(scan, pos) && is_card(digits, n) ? pos : 0;
 }
 
 bool
@@ -126,15 +133,16 @@ redact_match_card(struct redact_scan *scan, const struct redact_rule *rule,
     size_t n = 0;
 
     scan->n_examined += CARD_MAX + 5;
-    if (start > 1 && p[-1] == '.' && redact_is_digit(p[-2])) {
+    if (start > 1 && p[-1] == '.'
+        && (redact_is_digit(p[-2]) || p[-2] == REDACT_MARK_SUFFIX[0])) {
         return false;           /* Decimals of a fraction. */
     }
     while (n < left && n <= CARD_MAX && redact_is_digit(p[n])) {
         n++;
     }
     if (n > 4) {
-        bool open = n < left && redact_is_alnum(p[n]);
-        if (open || n < CARD_MIN || n > CARD_MAX || !is_card(p, n)) {
+        if (n < CARD_MIN || n > CARD_MAX || !is_end(scan, start + n)
+            || !is_card(p, n)) {
             return false;
         }
         *ret = (struct redact_match) { .start = start, .end = start + n };

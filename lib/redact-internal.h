@@ -153,4 +153,15 @@ redact_is_alnum(uint8_t c)
     return redact_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
+/* Returns whether a mark begins at 'pos'.  What a matcher did not take for the
+ * sake of what stood there, it must not take once a mark is in its place. */
+static inline bool
+redact_is_mark(const struct redact_scan *scan, uint32_t pos)
+{
+    const size_t n = strlen(REDACT_MARK_PREFIX);
+
+    return pos < scan->size && scan->size - pos >= n
+           && !memcmp(scan->data + pos, REDACT_MARK_PREFIX, n);
+}
+
 #endif /* lib/redact-internal.h */

@@ -129,7 +129,11 @@ quoted_end(struct redact_scan *scan, uint32_t pos, uint8_t quote, uint32_t n)
             continue;
         }
         if (c == quote) {
-            bool doubled = quote == '\'' && byte_at(scan, pos + 1) == quote;
+            /* SQL's way to put the mark into a value, as in 'it''s'. */
+            bool doubled = quote == '\'' && pos > first
+                           && byte_at(scan, pos - 1) != quote
+                           && byte_at(scan, pos + 1) == quote
+                           && byte_at(scan, pos + 2) != quote;
             if (doubled) {
                 pos++;
             } else if (m < n || m % (2 * n + 2) == n) {
@@ -208,16 +212,6 @@ is_option(const struct redact_scan *scan, uint32_t start)
     return false;
 }
 
-/* Returns whether a mark begins at 'pos'. */
-static bool
-is_mark(const struct redact_scan *scan, uint32_t pos)
-{
-    const size_t n = strlen(REDACT_MARK_PREFIX);
-
-    return pos < scan->size && scan->size - pos >= n
-           && !memcmp(scan->data + pos, REDACT_MARK_PREFIX, n);
-}
-
 /* Moves '*pos' from the end of a key over the separator and the blanks around
  * it.  Returns whether there is one. */
 static bool
@@ -229,7 +223,7 @@ skip_separator(const struct redact_scan *scan, uint32_t key_start,
 
     *ret_colon = false;
     if (c == ':') {
-        if (byte_at(scan, p + 1) == ':' || is_mark(scan, p + 1)) {
+        if (byte_at(scan, p + 1) == ':' || redact_is_mark(scan, p + 1)) {
             /* A scope, as in "token::parse", whose second colon may have gone
              * with the password of a URL. */
             return false;
@@ -239,7 +233,7 @@ skip_separator(const struct redact_scan *scan, uint32_t key_start,
     } else if (c == '=') {
         uint8_t next = byte_at(scan, p + 1);
         p += next == '>' || next == '=' ? 2 : 1;
-    } else if (p == *pos || c == '-' || is_mark(scan, p)
+    } else if (p == *pos || c == '-' || redact_is_mark(scan, p)
                || !is_option(scan, key_start)) {
         return false;
     }
