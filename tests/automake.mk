@@ -170,3 +170,28 @@ EXTRA_DIST += \
 	tests/golden/stock.expected \
 	tests/golden/stock.pcap \
 	tests/golden/test-make-captures.sh
+
+# The benchmark's programs.
+bench_programs = \
+	tests/bench/bench-send \
+	tests/bench/bench-sink \
+	tests/bench/bench-stages \
+	tests/bench/bench-stats
+check_PROGRAMS += $(bench_programs)
+EXTRA_DIST += \
+	tests/bench/corpus.py \
+	tests/bench/population.py
+
+tests_bench_bench_send_SOURCES = \
+	tests/bench/bench-send.c \
+	tests/bench/traffic.c \
+	tests/bench/traffic.h
+tests_bench_bench_sink_SOURCES = tests/bench/bench-sink.c
+tests_bench_bench_stages_SOURCES = \
+	tests/bench/bench-stages.c \
+	tests/bench/traffic.c \
+	tests/bench/traffic.h
+tests_bench_bench_stages_LDADD = $(SLUICE_LIBS)
+tests_bench_bench_stats_SOURCES = tests/bench/bench-stats.c
+tests_bench_bench_stats_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_bench_bench_stats_LDADD = $(PROXY_LIBS)
