@@ -171,16 +171,21 @@ EXTRA_DIST += \
 	tests/golden/stock.pcap \
 	tests/golden/test-make-captures.sh
 
-# The benchmark's programs.
+# The benchmark: 'make bench' builds its programs and runs them; see
+# docs/performance.md.
 bench_programs = \
 	tests/bench/bench-send \
 	tests/bench/bench-sink \
 	tests/bench/bench-stages \
 	tests/bench/bench-stats
 check_PROGRAMS += $(bench_programs)
+CLEANFILES += bench.json
 EXTRA_DIST += \
+	docs/performance.md \
+	tests/bench/bench.py \
 	tests/bench/corpus.py \
-	tests/bench/population.py
+	tests/bench/population.py \
+	tests/bench/rsyslog_peer.py
 
 tests_bench_bench_send_SOURCES = \
 	tests/bench/bench-send.c \
@@ -195,3 +200,9 @@ tests_bench_bench_stages_LDADD = $(SLUICE_LIBS)
 tests_bench_bench_stats_SOURCES = tests/bench/bench-stats.c
 tests_bench_bench_stats_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_bench_bench_stats_LDADD = $(PROXY_LIBS)
+
+.PHONY: bench
+bench: all
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(bench_programs)
+	$(AM_V_at)python3 $(srcdir)/tests/bench/bench.py \
+		--builddir '$(abs_top_builddir)' $(BENCH_ARGS)

@@ -1,0 +1,585 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark: what a line costs in sluice-intake and in rsyslog.
+
+usage: bench.py --builddir DIR [--only PART]... [--quick] [--keep]
+
+In: the built programs, the rules in lib/redact-rules.def.
+Out: one line per figure on standard output, "name value unit", and the same
+in bench.json; what it is doing, on standard error.
+All traffic is on loopback, each port chosen when it runs.  See
+docs/performance.md.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import corpus
+import population
+import rsyslog_peer
+
+PARTS = ("whole", "stages", "rsyslog", "instructions", "memory")
+N_CORPUS = 20000
+SPEED_VMS, SPEED_TENANTS = 256, 16
+COMMON_RATE = 10000             # A rate that both sides reach.
+# The stages that a line passes; the others are parts of them.
+ON_THE_WAY = ("geneve", "inner", "redact", "syslog", "attach", "put", "seal")
+N_TRIALS, MAX_TRIALS = 3, 8
+MAX_SECONDS = 15                # Of sending, in a trial after a lossy one.
+STALLED_S = 6                   # No progress for so long: the rest is lost.
+
+# Counters that are reported with a trial, and their units.
+BOOKS = (("drop-", "packets"), ("tenant-redactions", "secrets"),
+         ("tenant-batches", "batches"), ("tenant-raw-bytes", "bytes"),
+         ("tenant-sealed-bytes", "bytes"))
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Report:
+    def __init__(self):
+        self.figures = []
+
+    def add(self, name, value, unit, lossy=False):
+        value = round(value, 3) if isinstance(value, float) else value
+        self.figures.append({"name": name, "value": value, "unit": unit,
+                             "lossy": lossy})
+        print(name, value, unit, *(("lossy",) if lossy else ()), flush=True)
+
+    def write(self, path, machine):
+        with open(path, "w") as f:
+            json.dump({"machine": machine, "figures": self.figures}, f,
+                      indent=1)
+            f.write("\n")
+
+
+def machine():
+    info = {"kernel": os.uname().release, "load": os.getloadavg()[0]}
+    with open("/proc/cpuinfo") as f:
+        text = f.read()
+    info["cpus"] = len(os.sched_getaffinity(0))
+    for key, name in (("model name", "cpu"), ("flags", "flags")):
+        found = re.search(r"^%s\s*: (.*)$" % key, text, re.M)
+        info[name] = found.group(1) if found else "unknown"
+    interesting = ("ssse3", "sse4_2", "avx2", "avx512f", "avx512bw",
+                   "avx512_vbmi", "bmi2", "aes", "vaes", "hypervisor")
+    info["flags"] = [f for f in interesting if f in info["flags"].split()]
+    return info
+
+
+def pin(where):
+    """For Popen's preexec_fn: the measured process has a core for itself, as
+    far as the machine allows; load and sink share another."""
+    cpus = sorted(os.sched_getaffinity(0))
+    cpu = cpus[-1] if where == "measured" else cpus[0]
+    return lambda: os.sched_setaffinity(0, {cpu})
+
+
+def threads(pid):
+    """Yields the folder in /proc of each thread of 'pid' and its children."""
+    try:
+        tasks = os.listdir("/proc/%d/task" % pid)
+    except FileNotFoundError:
+        return
+    for task in tasks:
+        path = "/proc/%d/task/%s/" % (pid, task)
+        yield path
+        try:
+            with open(path + "children") as f:
+                children = f.read().split()
+        except FileNotFoundError:
+            continue
+        for child in children:
+            yield from threads(int(child))
+
+
+def cpu_seconds(pid):
+    total = 0
+    for path in threads(pid):
+        try:
+            with open(path + "schedstat") as f:
+                total += int(f.read().split()[0])
+        except FileNotFoundError:
+            pass                # A thread ended meanwhile.
+    return total / 1e9
+
+
+def memory_kib(pid):
+    """VmRSS and its parts."""
+    with open("/proc/%d/status" % pid) as f:
+        return {key: int(value) for key, value in
+                re.findall(r"^((?:Vm|Rss)\w+):\s+(\d+) kB$", f.read(), re.M)}
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def udp_port(port):
+    """Whether 'port' is bound, and what its socket has dropped."""
+    bound, drops = False, 0
+    with open("/proc/net/udp") as f:
+        for row in f.readlines()[1:]:
+            fields = row.split()
+            if int(fields[1].split(":")[1], 16) == port:
+                bound, drops = True, drops + int(fields[12])
+    return bound, drops
+
+
+def wait_for(condition, what, process=None, timeout_s=60):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if process and process.poll() is not None:
+            sys.exit("bench: %s: the process ended with status %d" % (
+                what, process.returncode))
+        if time.monotonic() > end:
+            sys.exit("bench: %s: not within %d s" % (what, timeout_s))
+        time.sleep(0.05)
+
+
+def wait_while_moving(value, enough):
+    """Waits until 'value()' reaches 'enough' or stands still."""
+    latest, since = value(), time.monotonic()
+    while latest < enough and time.monotonic() - since < STALLED_S:
+        time.sleep(0.1)
+        now = value()
+        if now != latest:
+            latest, since = now, time.monotonic()
+    return latest
+
+
+class Bench:
+    def __init__(self, args, work, run):
+        self.args, self.work, self.run = args, work, run
+        self.parts = args.only or PARTS
+        self.report, self.started = Report(), []
+        self.srcdir = os.path.dirname(os.path.abspath(__file__))
+        self.corpus = self.path("corpus.txt")
+        self.population = self.path("vms.tsv")
+        self.snapshot = self.path("context.snapshot")
+
+    def prepare(self):
+        with open(self.corpus, "w") as f:
+            for line in corpus.Corpus(1).lines(N_CORPUS):
+                print(line, file=f)
+        population.write_population(self.population)
+        yaml = self.path("context.yaml")
+        population.write_context(yaml)
+        if set(self.parts) - {"rsyslog"}:
+            subprocess.run([self.program("proxy-vm/context/sluice-context"),
+                            "--once", "--static", yaml, "--snapshot",
+                            self.snapshot], check=True)
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+    def program(self, name):
+        path = os.path.join(self.args.builddir, name)
+        if not os.access(path, os.X_OK):
+            sys.exit("bench: %s is missing: run 'make bench'" % path)
+        return path
+
+    def start(self, command, where, **kwargs):
+        """Starts a process, which stop() ends at the latest."""
+        process = subprocess.Popen(command, preexec_fn=pin(where), **kwargs)
+        self.started.append(process)
+        return process
+
+    def stop(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+
+    def bench_program(self, name):
+        return self.program("tests/bench/" + name)
+
+    def inputs(self, vms, tenants):
+        return ["--corpus", self.corpus, "--population", self.population,
+                "--vms", str(vms), "--tenants", str(tenants)]
+
+    def start_send(self, port, rate, count, vms=SPEED_VMS,
+                   tenants=SPEED_TENANTS, more=()):
+        return self.start(
+            [self.bench_program("bench-send"), "--port", str(port), "--rate",
+             str(rate), "--count", str(count), *more,
+             *self.inputs(vms, tenants)], "load", stdout=subprocess.PIPE)
+
+    def send(self, *args, **kwargs):
+        process = self.start_send(*args, **kwargs)
+        out = process.communicate()[0]
+        if process.returncode:
+            sys.exit("bench: bench-send failed")
+        return json.loads(out)
+
+    def lines(self, n):
+        return n // 10 if self.args.quick else n
+
+
+class Intake:
+    """One sluice-intake, by hand on a directory."""
+    def __init__(self, bench, name):
+        self.bench = bench
+        self.dir = bench.path(name)
+        self.spool, self.run = self.dir + "/spool", bench.run + "/" + name
+        for path in (self.spool, self.run):
+            os.makedirs(path)
+        make_key(self.spool)
+        self.process = None
+
+    def __enter__(self):
+        self.port = free_port()
+        with open(self.dir + "/log", "w") as log:
+            self.process = self.bench.start(
+                [self.bench.program("proxy-vm/intake/sluice-intake"),
+                 "--listen", "127.0.0.1:%d" % self.port,
+                 "--spool", self.spool, "--run", self.run,
+                 "--snapshot", self.bench.snapshot], "measured",
+                stdout=log, stderr=log)
+        wait_for(lambda: udp_port(self.port)[0], "sluice-intake (see %s)" %
+                 log.name, self.process)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def stats(self):
+        return json.loads(subprocess.check_output(
+            [self.bench.bench_program("bench-stats"),
+             self.run + "/intake.stats"], preexec_fn=pin("load")))
+
+    def trial(self, rate, count):
+        """Sends, waits until all of it is in the spool, returns the books."""
+        before, cpu = self.stats(), cpu_seconds(self.process.pid)
+        lost = udp_port(self.port)[1]
+        sent = self.bench.send(self.port, rate, count)
+
+        wait_while_moving(
+            lambda: self.stats()["tenant-spooled"] - before["tenant-spooled"],
+            sent["sent"])
+        cpu = cpu_seconds(self.process.pid) - cpu
+        after = self.stats()
+        books = {name: after[name] - before[name] for name in after}
+        return {
+            "sent": sent["sent"], "received": books["packets"],
+            "out": books["tenant-spooled"],
+            "lost": udp_port(self.port)[1] - lost,
+            "dropped": books["dropped"],
+            "rate": sent["sent"] / sent["seconds"],
+            "cpu": cpu, "load_cpu": sent["cpu_s"],
+            "line_bytes": sent["line_bytes"] / sent["sent"],
+            "books": books,
+        }
+
+
+def make_key(spool):
+    """Any 32 bytes are an X25519 public key.  Nobody has the other half of
+    this one: what the benchmark spools is never opened."""
+    with open(os.path.join(spool, "key.pub"), "w") as f:
+        print(os.urandom(32).hex(), file=f)
+
+
+def report_trial(report, name, t):
+    """Writes the books of a trial.  Returns whether it lost nothing."""
+    lossy = not t["sent"] == t["received"] == t["out"]
+    report.add(name + ".cpu", per_million(t), "CPU-s/Mline", lossy)
+    report.add(name + ".rate", round(t["rate"]), "lines/s", lossy)
+    report.add(name + ".line", t["line_bytes"], "bytes/line", lossy)
+    for key in ("sent", "received", "lost", "dropped", "out"):
+        report.add("%s.%s" % (name, key), t[key], "lines", lossy)
+    report.add(name + ".load-cpu", t["load_cpu"] / t["sent"] * 1e6,
+               "CPU-s/Mline", lossy)
+    for key, value in t["books"].items():
+        unit = next((unit for prefix, unit in BOOKS if
+                     key.startswith(prefix)), None)
+        if unit and value:
+            report.add("%s.%s" % (name, key.removeprefix("tenant-")), value,
+                       unit, lossy)
+    return not lossy
+
+
+def per_million(t):
+    return t["cpu"] / max(t["out"], 1) * 1e6
+
+
+def repeat_until_clean(bench, name, trial, rate, count):
+    """Makes N_TRIALS trials that lose nothing.  One that lost lines says
+    little: it is marked, and the next is slower.  Reports the median, in
+    CPU-seconds per million lines, and returns it, or None."""
+    clean = []
+    for i in range(1, MAX_TRIALS + 1):
+        say("%s: %d lines at %d lines/s" % (name, count, rate))
+        t = trial(rate, count)
+        if report_trial(bench.report, "%s.trial-%d" % (name, i), t):
+            clean.append(per_million(t))
+            if len(clean) == N_TRIALS:
+                break
+        else:
+            rate = rate * 7 // 10
+            count = min(count, rate * MAX_SECONDS)
+    if not clean:
+        return None
+    bench.report.add(name, statistics.median(clean), "CPU-s/Mline")
+    bench.report.add(name + ".least", min(clean), "CPU-s/Mline")
+    return statistics.median(clean)
+
+
+def measure_whole(bench):
+    with Intake(bench, "whole") as intake:
+        intake.trial(COMMON_RATE, bench.lines(20000))   # Warms up.
+        slow = repeat_until_clean(
+            bench, "intake.whole-at-%d" % COMMON_RATE, intake.trial,
+            COMMON_RATE, bench.lines(100000))
+        fast = repeat_until_clean(
+            bench, "intake.whole", intake.trial, bench.args.rate,
+            bench.lines(1000000))
+    return fast, slow
+
+
+def measure_memory(bench):
+    with Intake(bench, "memory") as intake:
+        before = intake.stats()
+        process = bench.start_send(
+            intake.port, bench.args.rate // 4, bench.lines(500000),
+            vms=population.N_VMS, tenants=population.N_TENANTS)
+        most, tenants = {"VmRSS": 0}, 0
+        while process.poll() is None:
+            now = memory_kib(intake.process.pid)
+            most = max(most, now, key=lambda m: m["VmRSS"])
+            time.sleep(0.05)
+        sent = json.loads(process.communicate()[0])
+        wait_while_moving(lambda: intake.stats()["tenant-spooled"],
+                          sent["sent"])
+        after = intake.stats()
+        tenants = after["tenants"]
+        most["VmHWM"] = memory_kib(intake.process.pid)["VmHWM"]
+    lossy = after["packets"] - before["packets"] != sent["sent"]
+    bench.report.add("intake.memory.rss", most["VmHWM"] / 1024, "MiB", lossy)
+    for key in ("RssAnon", "RssFile", "RssShmem"):
+        bench.report.add("intake.memory." + key.lower(), most[key] / 1024,
+                         "MiB", lossy)
+    bench.report.add("intake.memory.vms", sent["vms"], "VMs", lossy)
+    bench.report.add("intake.memory.tenants", tenants, "tenants", lossy)
+    bench.report.add("intake.memory.sent", sent["sent"], "lines", lossy)
+    bench.report.add("intake.memory.received",
+                     after["packets"] - before["packets"], "lines", lossy)
+
+
+def measure_stages(bench):
+    say("stages, each alone")
+    out = subprocess.run(
+        [bench.bench_program("bench-stages"), "--snapshot", bench.snapshot,
+         "--seconds", "0.2" if bench.args.quick else "1",
+         *bench.inputs(SPEED_VMS, SPEED_TENANTS)],
+        check=True, stdout=subprocess.PIPE, text=True,
+        preexec_fn=pin("measured")).stdout
+    total = 0
+    for row in out.splitlines():
+        name, median, least = row.split()
+        total += float(median) if name in ON_THE_WAY else 0
+        bench.report.add("stage.%s" % name, float(median), "ns/line")
+        bench.report.add("stage.%s.least" % name, float(least), "ns/line")
+    bench.report.add("stages", total, "ns/line")
+
+
+def callgrind(bench, name, command, options=()):
+    """Runs 'command' under callgrind.  Returns the instructions counted in
+    each part of its output, in order: dumps that were asked for, numbered
+    from 1, and what was counted from the last one to the end."""
+    out = bench.path("callgrind." + name)
+    subprocess.run(["valgrind", "-q", "--tool=callgrind",
+                    "--callgrind-out-file=" + out, *options, *command],
+                   check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    parts = []
+    for part in sorted((p for p in os.listdir(bench.work)
+                        if p.startswith("callgrind." + name)),
+                       key=lambda p: int(p.removeprefix(
+                           "callgrind." + name)[1:] or sys.maxsize)):
+        with open(bench.path(part)) as f:
+            parts.append(int(re.search(r"^(?:totals|summary): (\d+)",
+                                       f.read(), re.M).group(1)))
+    return parts
+
+
+def measure_instructions(bench):
+    if not shutil.which("valgrind"):
+        say("no instructions: valgrind is missing: apt-get install valgrind")
+        return
+    n = bench.lines(20000)
+    say("stages under callgrind, %d lines" % n)
+    stages = [bench.bench_program("bench-stages"), "--snapshot",
+              bench.snapshot, "--seconds", "0", "--lines", str(n),
+              *bench.inputs(SPEED_VMS, SPEED_TENANTS)]
+    names = [row.split()[0] for row in subprocess.check_output(
+        stages, text=True, stderr=subprocess.DEVNULL).splitlines()]
+    counted = callgrind(bench, "stages", stages,
+                        ("--toggle-collect=measured_pass",
+                         "--dump-after=measured_pass"))
+    for name, instructions in zip(names, counted):
+        bench.report.add("instructions.stage.%s" % name, instructions / n,
+                         "instructions/line")
+
+    # The difference between two runs leaves out what starting costs, which
+    # compiling the rules dominates.
+    say("sluice-intake --pcap under callgrind, %d and %d lines" % (n, 3 * n))
+    totals = []
+    for count in (n, 3 * n):
+        name = "pcap-%d" % count
+        pcap = bench.path(name + ".pcap")
+        bench.send(6081, 100000, count, more=("--pcap", pcap))
+        intake = Intake(bench, name)
+        command = [bench.program("proxy-vm/intake/sluice-intake"), "--pcap",
+                   pcap, "--spool", intake.spool, "--run", intake.run,
+                   "--snapshot", bench.snapshot]
+        totals += callgrind(bench, name, command)[-1:]
+        spooled = intake.stats()["tenant-spooled"]
+        bench.report.add("instructions.pcap-%d.spooled" % count, spooled,
+                         "lines", spooled != count)
+    bench.report.add("instructions.intake", (totals[1] - totals[0]) / (2 * n),
+                     "instructions/line")
+    bench.report.add("instructions.intake-start",
+                     float(totals[0] - (totals[1] - totals[0]) / 2),
+                     "instructions")
+
+
+class Rsyslog:
+    """An rsyslog that does the same job, and the server it forwards to."""
+    def __init__(self, bench, name, redact):
+        self.bench, self.redact = bench, redact
+        self.dir = bench.path(name)
+        os.makedirs(self.dir)
+
+    def __enter__(self):
+        self.counts = self.dir + "/counts"
+        self.sink = self.bench.start(
+            [self.bench.bench_program("bench-sink"), self.counts], "load",
+            stdout=subprocess.PIPE)
+        sink_port = int(self.sink.stdout.readline())
+        self.port = free_port()
+        table, conf = self.dir + "/vms.json", self.dir + "/rsyslog.conf"
+        population.write_lookup_table(table)
+        rules = os.path.join(self.bench.srcdir, "../../lib/redact-rules.def")
+        with open(conf, "w") as f:
+            f.write(rsyslog_peer.configuration(
+                rules if self.redact else None, table, self.dir, self.port,
+                sink_port))
+        with open(self.dir + "/log", "w") as log:
+            self.process = self.bench.start(
+                [rsyslog_peer.program(), "-n", "-iNONE", "-f", conf],
+                "measured", stdout=log, stderr=log,
+                env=dict(os.environ, LC_ALL="C"))
+        wait_for(lambda: udp_port(self.port)[0], "rsyslogd (see %s)" %
+                 log.name, self.process)
+        return self
+
+    def __exit__(self, *_):
+        for process in (self.process, self.sink):
+            process.terminate()
+            process.wait()
+
+    def count(self):
+        with open(self.counts, "rb") as f:
+            return struct.unpack("=4Q", f.read(32))
+
+    def trial(self, rate, count):
+        before, cpu = self.count(), cpu_seconds(self.process.pid)
+        lost = udp_port(self.port)[1]
+        sent = self.bench.send(self.port, rate, count, more=("--plain",))
+        wait_while_moving(lambda: self.count()[0] - before[0], sent["sent"])
+        cpu = cpu_seconds(self.process.pid) - cpu
+        lines, size, marks, _ = (b - a for a, b in zip(before, self.count()))
+        lost = udp_port(self.port)[1] - lost
+        return {
+            "sent": sent["sent"], "received": sent["sent"] - lost,
+            "out": lines, "lost": lost,
+            "dropped": sent["sent"] - lost - lines,
+            "rate": sent["sent"] / sent["seconds"],
+            "cpu": cpu, "load_cpu": sent["cpu_s"],
+            "line_bytes": sent["line_bytes"] / sent["sent"],
+            "books": {"tenant-redactions": marks, "tenant-raw-bytes": size},
+        }
+
+
+def measure_rsyslog(bench):
+    with Rsyslog(bench, "rsyslog-enrich", redact=False) as peer:
+        peer.trial(COMMON_RATE, bench.lines(20000))     # Warms up.
+        repeat_until_clean(bench, "rsyslog.unredacted", peer.trial, 50000,
+                           bench.lines(500000))
+    with Rsyslog(bench, "rsyslog-full", redact=True) as peer:
+        peer.trial(COMMON_RATE // 2, bench.lines(20000))
+        slow = repeat_until_clean(
+            bench, "rsyslog.whole-at-%d" % COMMON_RATE, peer.trial,
+            COMMON_RATE, bench.lines(100000))
+        fast = repeat_until_clean(
+            bench, "rsyslog.whole", peer.trial, 16000, bench.lines(200000))
+    return fast, slow
+
+
+def compare(bench, intake, peer):
+    for ours, theirs, name in zip(intake, peer,
+                                  ("", "-at-%d" % COMMON_RATE)):
+        if ours and theirs:
+            bench.report.add("rsyslog-to-intake" + name, theirs / ours,
+                             "times")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--builddir", required=True)
+    parser.add_argument("--only", action="append", choices=PARTS,
+                        help="measure this part, not all; may be repeated")
+    parser.add_argument("--rate", type=int, default=100000,
+                        help="lines/s to begin with (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true",
+                        help="a tenth of the lines: to see that it works")
+    parser.add_argument("--keep", action="store_true",
+                        help="keep the working directory")
+    args = parser.parse_args()
+
+    # The spool is where the build is, on a disk; what the proxy keeps in tmpfs
+    # is in one.
+    work = tempfile.mkdtemp(prefix="bench-", dir=args.builddir)
+    run = tempfile.mkdtemp(prefix="sluice-bench-", dir="/dev/shm")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended"))
+    bench = Bench(args, work, run)
+    try:
+        bench.prepare()
+        about = machine()
+        say("%(cpus)d cores, %(cpu)s, load %(load).2f" % about)
+        intake = measure_whole(bench) if "whole" in bench.parts else ()
+        peer = measure_rsyslog(bench) if "rsyslog" in bench.parts else ()
+        compare(bench, intake, peer)
+        if "stages" in bench.parts:
+            measure_stages(bench)
+        if "memory" in bench.parts:
+            measure_memory(bench)
+        if "instructions" in bench.parts:
+            measure_instructions(bench)
+        bench.report.write(os.path.join(args.builddir, "bench.json"), about)
+    finally:
+        bench.stop()
+        if args.keep:
+            say("kept %s and %s" % (work, run))
+        else:
+            shutil.rmtree(work)
+            shutil.rmtree(run)
+
+
+if __name__ == "__main__":
+    main()
