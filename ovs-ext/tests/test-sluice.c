@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Test of the port registry: what takes too long, or too many packets, to see
+ * from outside. */
+
+#include <config.h>
+#undef NDEBUG
+
+#include "sluice/port-registry.h"
+
+#include "flow.h"
+#include "openvswitch/vlog.h"
+#include "ovstest.h"
+#include "util.h"
+
+/* Asserts that packet 'index' of 'port' has 'number' in the epoch 'n_epochs'
+ * behind the one of its first packet. */
+static void
+check_sequence(const struct sluice_port *port, uint64_t index,
+               uint32_t n_epochs, uint32_t number)
+{
+    uint32_t first_epoch, got_epoch, got_number;
+
+    sluice_port_sequence(port, 0, &first_epoch, &got_number);
+    ovs_assert(got_number == 1);
+    sluice_port_sequence(port, index, &got_epoch, &got_number);
+    ovs_assert(got_epoch == first_epoch + n_epochs);
+    ovs_assert(got_number == number);
+}
+
+/* Numbers follow each other without a gap, begin with 1 in each epoch, and the
+ * epoch changes when they wrap. */
+static void
+test_sequence_wraps(void)
+{
+    struct sluice_port *port = sluice_port_create("br0", "p0", u16_to_ofp(1));
+
+    ovs_assert(sluice_port_take(port, UINT32_MAX - 1, 0) == 0);
+    uint64_t index = sluice_port_take(port, 3, 0);
+    check_sequence(port, index - 1, 0, UINT32_MAX - 1);
+    check_sequence(port, index, 0, UINT32_MAX);
+    check_sequence(port, index + 1, 1, 1);
+    check_sequence(port, index + 2, 1, 2);
+    check_sequence(port, UINT64_C(3) * UINT32_MAX, 3, 1);
+    sluice_port_destroy(port);
+}
+
+/* A port that is made anew never sees an epoch again, however far the one
+ * before had come, and has another id. */
+static void
+test_epochs_do_not_recur(void)
+{
+    uint32_t last_epoch = 0;
+    uint32_t last_id = 0;
+
+    for (int i = 0; i < 3; i++) {
+        struct sluice_port *port = sluice_port_create("br0", "p0",
+                                                      u16_to_ofp(1));
+        uint32_t epoch, number;
+
+        sluice_port_sequence(port, 0, &epoch, &number);
+        ovs_assert(number == 1);
+        ovs_assert(epoch > last_epoch);
+        ovs_assert(sluice_port_id(port) > last_id);
+        ovs_assert(sluice_port_find(sluice_port_id(port)) == port);
+
+        uint64_t index = sluice_port_take(port, UINT64_C(1) << 34, 0);
+        index += (UINT64_C(1) << 34) - 1;
+        sluice_port_sequence(port, index, &last_epoch, &number);
+        ovs_assert(last_epoch > epoch);
+        last_id = sluice_port_id(port);
+        sluice_port_destroy(port);
+        ovs_assert(!sluice_port_find(last_id));
+    }
+}
+
+/* What is written in a datapath flow is found by name again. */
+static void
+test_reasons_have_names(void)
+{
+    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
+        enum sluice_drop_reason reason;
+
+        ovs_assert(sluice_drop_reason_from_name(sluice_drop_reason_name(i),
+                                                &reason));
+        ovs_assert(reason == i);
+        ovs_assert(*sluice_drop_reason_text(i));
+    }
+}
+
+static void
+test_sluice_main(int argc OVS_UNUSED, char *argv[])
+{
+    set_program_name(argv[0]);
+    vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_OFF);
+    test_sequence_wraps();
+    test_epochs_do_not_recur();
+    test_reasons_have_names();
+}
+
+OVSTEST_REGISTER("test-sluice", test_sluice_main);
