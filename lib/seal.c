@@ -68,8 +68,7 @@ seal_error_text(enum seal_error error)
         [SEAL_LIMIT] = "its header names sizes beyond the limits",
         [SEAL_RECIPIENT] = "it is sealed to another key",
         [SEAL_TAMPERED] = "its header or body was changed after sealing",
-        [SEAL_COMPRESSION] = "its body does not decompress to what the header "
-                             "says",
+        [SEAL_COMPRESSION] = "its body does not decompress as it should",
         [SEAL_NO_MEMORY] = "there is no memory to open it",
     };
     return (error < sizeof texts / sizeof *texts ? texts[error]

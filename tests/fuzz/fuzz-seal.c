@@ -41,11 +41,10 @@ try_open(struct slice file)
     uint8_t *raw;
 
     if (!seal_open(key, file, &h, &raw)) {
-        /* Every byte that the header promises is there. */
-        volatile uint8_t sum = 0;
-        for (size_t i = 0; i < h.raw_size; i++) {
-            sum += raw[i];
-        }
+        /* AddressSanitizer sees to it that every byte is there. */
+        uint8_t *copy = malloc(h.raw_size + 1);
+        memcpy(copy, raw, h.raw_size);
+        free(copy);
         free(raw);
     }
 }
