@@ -29,8 +29,8 @@ struct open_batch_info {
 };
 
 /* Makes DIR/<tenant>.open, empty, for bodies of up to 'max_size' bytes, with
- * the identity in 'info'.  Takes all the memory it needs, so that no append can
- * fail.  Returns 0 and the batch, which the caller owns, or a positive errno:
+ * the identity in 'info'.  Takes all the memory it needs, so that no append
+ * can fail.  Returns 0 and the batch, which the caller owns, or a positive errno:
  * EEXIST if there is one, of a process that lives or to be recovered. */
 int open_batch_create(const char *dir, const struct open_batch_info *,
                       size_t max_size, struct open_batch **ret);

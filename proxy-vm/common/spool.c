@@ -555,6 +555,25 @@ list_directory(int dir_fd, struct listing *l, bool count)
     return 0;
 }
 
+/* Looks for the file of 'f''s generation and number in 'dir_fd'.  Returns 0
+ * and fills in its size, or a positive errno. */
+static int
+find_file(int dir_fd, struct file *f)
+{
+    char name[NAME_SIZE];
+    struct stat st;
+
+    format_name(name, sizeof name, f->generation, f->number);
+    if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW)) {
+        return errno;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return ENOENT;
+    }
+    f->size = st.st_size;
+    return 0;
+}
+
 /* Returns the first of the waiting files after 'after' that is still there, or
  * null.  Fills in its size. */
 static const struct file *
@@ -577,18 +596,24 @@ next_waiting(struct listing *l, int dir_fd, const struct spool_item *after)
         }
     }
     for (; low < l->n; low++) {
-        struct file *f = &l->files[low];
-        char name[NAME_SIZE];
-        struct stat st;
-
-        format_name(name, sizeof name, f->generation, f->number);
-        if (!fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW)
-            && S_ISREG(st.st_mode)) {
-            f->size = st.st_size;
-            return f;
+        if (!find_file(dir_fd, &l->files[low])) {
+            return &l->files[low];
         }
     }
     return NULL;
+}
+
+static struct spool_item
+item_of(uint32_t tenant, const struct file *f)
+{
+    struct spool_item item = {
+        .tenant = tenant,
+        .generation = f->generation,
+        .number = f->number,
+        .size = f->size,
+    };
+    format_name(item.name, sizeof item.name, f->generation, f->number);
+    return item;
 }
 
 int
@@ -619,14 +644,26 @@ spool_next(struct spool *s, uint32_t tenant, const struct spool_item *after,
     if (!f) {
         return error ? error : ENOENT;
     }
-    *ret = (struct spool_item) {
-        .tenant = tenant,
-        .generation = f->generation,
-        .number = f->number,
-        .size = f->size,
-    };
-    format_name(ret->name, sizeof ret->name, f->generation, f->number);
+    *ret = item_of(tenant, f);
     return 0;
+}
+
+int
+spool_find(struct spool *s, uint32_t tenant, uint32_t generation,
+           uint64_t number, struct spool_item *ret)
+{
+    struct file f = { .generation = generation, .number = number };
+    int fd = open_tenant(s, tenant, false);
+    if (fd < 0) {
+        return -fd;
+    }
+
+    int error = find_file(fd, &f);
+    close(fd);
+    if (!error) {
+        *ret = item_of(tenant, &f);
+    }
+    return error;
 }
 
 int

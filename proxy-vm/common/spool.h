@@ -65,6 +65,11 @@ struct spool_item {
 int spool_next(struct spool *, uint32_t tenant, const struct spool_item *after,
                struct spool_item *ret);
 
+/* Makes '*ret' the item of that identity, as spool_next() would.  Returns 0,
+ * or ENOENT if it is not in the spool, or another positive errno. */
+int spool_find(struct spool *, uint32_t tenant, uint32_t generation,
+               uint64_t number, struct spool_item *ret);
+
 /* Reads a batch whole.  '*ret' is malloc()ed and the caller's.  Returns 0 or a
  * positive errno: ENOENT if it is gone, ELOOP, EINVAL or EFBIG if it is
  * nothing that spool_push() made, none of which reading again will mend. */

@@ -125,9 +125,12 @@ a_batch_is_read_and_deleted_once_acknowledged(void **state)
     assert_int_equal(spool_read(spool, &at, &data, &size), 0);
     assert_slice_equal(slice_of(data, size), "first");
     free(data);
+    assert_int_equal(spool_find(spool, 7, 1, 1, &at), 0);
+    assert_int_equal(at.size, 5);
     assert_int_equal(spool_ack(spool, &at), 0);
     assert_int_equal(spool_ack(spool, &at), 0);
     assert_int_equal(spool_read(spool, &at, &data, &size), ENOENT);
+    assert_int_equal(spool_find(spool, 7, 1, 1, &at), ENOENT);
     expect_next(true, &at, 1, 2);
     /* One that went meanwhile is passed over. */
     push(7, 1, 3, "third");
