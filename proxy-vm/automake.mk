@@ -57,3 +57,23 @@ sbin_PROGRAMS += proxy-vm/intake/sluice-intake
 proxy_vm_intake_sluice_intake_CPPFLAGS = $(PROXY_CPPFLAGS)
 proxy_vm_intake_sluice_intake_LDADD = $(INTAKE_LIBS)
 proxy_vm_intake_sluice_intake_SOURCES = proxy-vm/intake/sluice-intake.c
+
+# sluice-ship: all but main() is a library, for its tests.
+noinst_LIBRARIES += proxy-vm/libship.a
+proxy_vm_libship_a_CPPFLAGS = $(PROXY_CPPFLAGS)
+proxy_vm_libship_a_SOURCES = \
+	proxy-vm/ship/session.c \
+	proxy-vm/ship/session.h \
+	proxy-vm/ship/ship-batch.c \
+	proxy-vm/ship/ship-batch.h \
+	proxy-vm/ship/ship-queue.c \
+	proxy-vm/ship/ship-queue.h \
+	proxy-vm/ship/ship.c \
+	proxy-vm/ship/ship.h
+sbin_PROGRAMS += proxy-vm/ship/sluice-ship
+SHIP_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/ship
+SHIP_LIBS = proxy-vm/libship.a $(PROXY_LIBS)
+proxy_vm_ship_sluice_ship_CPPFLAGS = $(PROXY_CPPFLAGS)
+proxy_vm_ship_sluice_ship_SOURCES = proxy-vm/ship/sluice-ship.c
+proxy_vm_ship_sluice_ship_LDADD = $(SHIP_LIBS)
+dist_man_MANS += docs/man/sluice-ship.8

@@ -206,3 +206,27 @@ bench: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(bench_programs)
 	$(AM_V_at)python3 $(srcdir)/tests/bench/bench.py \
 		--builddir '$(abs_top_builddir)' $(BENCH_ARGS)
+
+# sluice-ship.
+unit_tests += \
+	tests/unit/test-ship-batch \
+	tests/unit/test-ship-queue
+tests_unit_test_ship_batch_SOURCES = \
+	tests/unit/test-ship-batch.c \
+	tests/unit/unit.h
+tests_unit_test_ship_batch_CPPFLAGS = $(SHIP_CPPFLAGS)
+tests_unit_test_ship_batch_LDADD = $(SHIP_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_ship_queue_SOURCES = \
+	tests/unit/test-ship-queue.c \
+	tests/unit/unit.h
+tests_unit_test_ship_queue_CPPFLAGS = $(SHIP_CPPFLAGS)
+tests_unit_test_ship_queue_LDADD = $(SHIP_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/ship/ship-helper
+tests_ship_ship_helper_SOURCES = tests/ship/ship-helper.c
+tests_ship_ship_helper_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_ship_ship_helper_LDADD = $(PROXY_LIBS)
+TEST_EXTENSIONS += .py
+PY_LOG_COMPILER = python3
+PY_LOG_DRIVER = $(LOG_DRIVER)
+TESTS += tests/ship/test-ship.py
+EXTRA_DIST += tests/ship/test-ship.py

@@ -111,13 +111,31 @@ enum ship_state {
 };
 const char *ship_state_name(enum ship_state);
 
+/* What ship must know after a kill to keep its books to the unit. */
+struct ship_journal {
+    /* The newest batch of which anything was sent: sending one up to here is
+     * sending it again. */
+    uint64_t any_sent;          /* 1: the two below are set. */
+    uint64_t sent_generation;
+    uint64_t sent_number;
+
+    /* A batch that is about to leave the queue, and the counters as they are
+     * once it has.  Whether it has is seen in the spool. */
+    uint64_t leaving;           /* 1: the rest is set.  Written last. */
+    uint64_t generation;
+    uint64_t number;
+    uint64_t counters[N_SHIP_COUNTERS];
+};
+
 struct ship_stats {
     struct stats_header header;
     uint64_t tenant;
     uint64_t state;             /* enum ship_state. */
     uint64_t since_ns;          /* Unix epoch: when 'state' began. */
     uint64_t counters[N_SHIP_COUNTERS];
-    char error[256];            /* Why the latest session failed. */
+    char error[256];            /* Why the latest session failed; empty once
+                                 * a batch was taken. */
+    struct ship_journal journal;
 };
 
 static inline void

@@ -1,0 +1,464 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sluice-ship against a real rsyslogd, and against servers that misbehave.
+
+Everything is on the loopback interface, at ports that were free when the test
+began, and in a directory of its own.  Speaks TAP."""
+
+import contextlib
+import os
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ.get("builddir", ".")
+SHIP = os.path.join(BUILD, "proxy-vm/ship/sluice-ship")
+HELPER = os.path.join(BUILD, "tests/ship/ship-helper")
+RSYSLOGD = shutil.which("rsyslogd", path=os.environ.get("PATH", "")
+                        + ":/usr/sbin:/sbin")
+TENANT = 7
+LIMIT_S = 60
+
+RSYSLOG_CONF = """
+global(workDirectory="{dir}")
+module(load="imtcp")
+template(name="raw" type="string" string="%rawmsg%\\n")
+# Direct: what was read is written at once, and not kept in a queue that dies
+# with the process.
+ruleset(name="all" queue.type="Direct") {{
+    action(type="omfile" file="{out}" template="raw")
+}}
+input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="all"
+      supportOctetCountedFraming="on")
+"""
+
+
+class Failure(Exception):
+    pass
+
+
+def check(condition, what):
+    if not condition:
+        raise Failure(what)
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Failure("waited %d s in vain: %s" % (LIMIT_S, what))
+        time.sleep(0.01)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Bench:
+    """A spool, a key, a port, and what runs; all of it gone at the end."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="sluice-test-ship.")
+        self.spool = self.path("spool")
+        os.mkdir(self.spool)
+        self.key = self.path("ship.key")
+        self.public = self.path("spool/key.pub")
+        self.stats_file = self.path("ship.stats")
+        self.out = self.path("out")
+        self.port = free_port()
+        self.running = []
+        self.n_lines = 0
+        self.run_helper("keys", self.key, self.public)
+
+    def close(self):
+        for process in self.running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.dir)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def run_helper(self, *args):
+        done = subprocess.run([HELPER] + [str(a) for a in args],
+                              stdout=subprocess.PIPE, check=True)
+        return done.stdout.decode()
+
+    def push(self, n_batches, n_lines, tenant=TENANT):
+        self.run_helper("push", self.spool, self.public, TENANT, tenant,
+                        self.n_lines, n_batches, n_lines)
+        if tenant == TENANT:
+            self.n_lines += n_batches * n_lines
+
+    def in_spool(self, directory=""):
+        path = os.path.join(self.spool, str(TENANT), directory)
+        try:
+            return sorted(n for n in os.listdir(path) if n.endswith(".batch"))
+        except FileNotFoundError:
+            return []
+
+    def wait_spool_empty(self):
+        wait_until(lambda: not self.in_spool(), "the spool is not empty")
+
+    def stat(self, name):
+        if not os.path.exists(self.stats_file):
+            return 0
+        for line in self.run_helper("stats", self.stats_file).splitlines():
+            if line.startswith(name + " "):
+                value = line[len(name) + 1:]
+                return int(value) if value.isdigit() else value
+        raise Failure("no counter " + name)
+
+    def ship_args(self, *extra):
+        return [SHIP, "--spool", self.spool, "--key", self.key,
+                "--tenant", str(TENANT),
+                "--server", "127.0.0.1:%d" % self.port,
+                "--stats", self.stats_file, "--backoff-max-ms", "200",
+                *extra]
+
+    def start(self, args, **kwargs):
+        process = subprocess.Popen(args, **kwargs)
+        self.running.append(process)
+        return process
+
+    def start_ship(self, *extra):
+        log = open(self.path("ship.log"), "a")
+        with log:
+            return self.start(self.ship_args("--hold-ms", "1000", *extra),
+                              stderr=log)
+
+    def ship_once(self, *extra):
+        return subprocess.run(
+            self.ship_args("--once", "--hold-ms", "100", *extra),
+            stderr=subprocess.PIPE, timeout=LIMIT_S)
+
+    def start_server(self):
+        conf = self.path("rsyslog.conf")
+        with open(conf, "w") as f:
+            f.write(RSYSLOG_CONF.format(dir=self.dir, out=self.out,
+                                        port=self.port))
+        with open(self.path("rsyslog.log"), "a") as log:
+            return self.start([RSYSLOGD, "-n", "-iNONE", "-f", conf],
+                              stdout=log, stderr=log)
+
+    def received(self):
+        """The numbers of the lines that the server wrote, in order."""
+        try:
+            with open(self.out, "rb") as f:
+                data = f.read()
+        except FileNotFoundError:
+            return []
+        numbers = []
+        # A server that was killed may leave half a line at its end, and
+        # write the next one behind it.
+        for match in re.finditer(rb"line (\d+) ([a-z]*)", data):
+            if len(match.group(0)) == 280:
+                numbers.append(int(match.group(1)))
+        return numbers
+
+    def check_received(self, duplicates):
+        """Every line is there, whole and in order.  With 'duplicates', lines
+        may be there more often, as parts of batches sent again."""
+        numbers = self.received()
+        last_seen = {n: i for i, n in enumerate(numbers)}
+        check(len(last_seen) == self.n_lines,
+              "%d of %d lines arrived" % (len(last_seen), self.n_lines))
+        by_last = sorted(last_seen, key=last_seen.get)
+        check(by_last == list(range(self.n_lines)), "lines are out of order")
+        n_again = len(numbers) - self.n_lines
+        if duplicates:
+            check(n_again <= self.stat("resent"),
+                  "%d duplicates, %d resent" % (n_again, self.stat("resent")))
+        else:
+            check(n_again == 0, "%d duplicates" % n_again)
+            check(self.stat("resent") == 0, "lines were sent again")
+        # A batch is counted when its deletion is on the disk.
+        wait_until(lambda: self.stat("shipped") >= self.n_lines,
+                   "not all lines are counted as shipped")
+        check(self.stat("shipped") == self.n_lines,
+              "shipped says %s" % self.stat("shipped"))
+
+
+def batches_wait_for_a_server_that_is_down(b):
+    b.push(3, 100)
+    b.start_ship()
+    wait_until(lambda: b.stat("failures") >= 3, "no failures are counted")
+    check(len(b.in_spool()) == 3, "a batch went nowhere")
+    check("Connection refused" in b.stat("error"), b.stat("error"))
+    b.start_server()
+    b.wait_spool_empty()
+    b.check_received(duplicates=False)
+    # And what comes once it is connected.
+    b.push(2, 50)
+    b.wait_spool_empty()
+    b.check_received(duplicates=False)
+    check(b.stat("state") == "connected", b.stat("state"))
+    check(b.stat("batches") == 5, "batches")
+
+
+def a_killed_server_loses_nothing(b):
+    b.push(100, 500)
+    server = b.start_server()
+    b.start_ship()
+    wait_until(lambda: len(b.received()) > 1000, "nothing arrives")
+    server.kill()
+    server.wait()
+    check(b.in_spool(), "it was over before the kill")
+    wait_until(lambda: b.stat("state") == "backoff", "the end goes unnoticed")
+    b.push(1, 500)
+    b.start_server()
+    b.wait_spool_empty()
+    b.check_received(duplicates=True)
+    check(b.stat("failures") > 0, "no failure was counted")
+
+
+def a_killed_ship_loses_nothing(b):
+    b.push(100, 500)
+    b.start_server()
+    for _ in range(3):
+        n = len(b.received())
+        ship = b.start_ship()
+        wait_until(lambda: len(b.received()) > n + 1000, "nothing arrives")
+        ship.kill()
+        ship.wait()
+        check(b.in_spool(), "it was over before the kill")
+    b.start_ship()
+    b.wait_spool_empty()
+    b.check_received(duplicates=True)
+
+
+def a_kill_while_batches_are_deleted_leaves_the_books_right(b):
+    b.push(60, 10)
+    b.start_server()
+    while b.in_spool():
+        n = len(b.in_spool())
+        ship = b.start_ship("--hold-ms", "0")
+        wait_until(lambda: len(b.in_spool()) < n, "nothing is deleted")
+        ship.kill()
+        ship.wait()
+    # The journal is settled by the next start.
+    b.ship_once()
+    b.check_received(duplicates=True)
+
+
+def what_can_not_be_opened_is_set_aside(b):
+    b.push(1, 10)
+    b.push(1, 10, tenant=TENANT + 1)
+    path = os.path.join(b.spool, str(TENANT))
+    with open(os.path.join(path, "%010d-%020d.batch" % (9, 0)), "w") as f:
+        f.write("not a batch")
+    whole = os.path.join(path, b.in_spool()[0])
+    with open(whole, "rb") as f:
+        changed = bytearray(f.read())
+    changed[-1] ^= 1
+    with open(os.path.join(path, "%010d-%020d.batch" % (9, 1)), "wb") as f:
+        f.write(changed)
+    b.push(1, 10)
+    b.start_server()
+    wait_until(lambda: connects(b.port), "rsyslogd does not listen")
+    done = b.ship_once()
+    check(done.returncode == 1, "exit status %d" % done.returncode)
+    check(b"quarantine" in done.stderr.splitlines()[-1], done.stderr)
+    check(len(b.in_spool("quarantine")) == 3, b.in_spool("quarantine"))
+    check(b.stat("quarantined") == 20, "quarantined lines")
+    wait_until(lambda: len(b.received()) >= b.n_lines, "lines are missing")
+    b.check_received(duplicates=False)
+    log = done.stderr.decode()
+    check("it is of tenant 8" in log and "it is not a sealed batch" in log,
+          log)
+    check("line 1" not in log, "payload in the log")
+
+
+def connects(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def once_ends_with_a_sentence_if_the_server_is_down(b):
+    done = b.ship_once()
+    check(done.returncode == 0, "with an empty spool: %s" % done.stderr)
+    b.push(1, 10)
+    done = b.ship_once()
+    check(done.returncode == 1, "exit status %d" % done.returncode)
+    check(b"can't connect to 127.0.0.1" in done.stderr, done.stderr)
+    check(len(b.in_spool()) == 1, "the batch is gone")
+
+
+def sigterm_ends_it_without_loss(b):
+    b.push(20, 500)
+    b.start_server()
+    wait_until(lambda: connects(b.port), "rsyslogd does not listen")
+    ship = b.start_ship()
+    wait_until(lambda: b.received(), "nothing arrives")
+    ship.send_signal(signal.SIGTERM)
+    check(ship.wait(timeout=LIMIT_S) == 0, "exit status")
+    # What it had begun it also finished: no line twice.
+    check(b.ship_once().returncode == 0, "the rest does not go")
+    b.check_received(duplicates=False)
+    # With nothing to do it ends at once, though the server be down.
+    b.running[0].kill()
+    b.push(1, 1)
+    ship = b.start_ship("--hold-ms", "3600000")
+    wait_until(lambda: b.stat("failures") > 0, "no failure is counted")
+    ship.send_signal(signal.SIGTERM)
+    check(ship.wait(timeout=LIMIT_S) == 0, "exit status")
+
+
+@contextlib.contextmanager
+def listener(b, receive_buffer=None):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if receive_buffer:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        s.bind(("127.0.0.1", b.port))
+        s.listen()
+        s.settimeout(LIMIT_S)
+        yield s
+
+
+def a_server_that_takes_nothing_is_given_up(b):
+    b.push(40, 500)
+    with listener(b, receive_buffer=4096) as s:
+        b.start_ship("--timeout-ms", "300")
+        first, _ = s.accept()
+        second, _ = s.accept()  # It came again.
+        check(b.stat("failures") >= 1, "no failure is counted")
+        check("took nothing" in b.stat("error")
+              or "timed out" in b.stat("error"), b.stat("error"))
+        check(b.stat("shipped") == 0, "shipped what was not taken")
+        check(len(b.in_spool()) == 40, "batches are gone")
+        first.close()
+        second.close()
+
+
+def the_end_of_an_idle_session_is_noticed(b):
+    b.push(1, 1)
+    with listener(b) as s:
+        b.start_ship("--hold-ms", "0")
+        session, _ = s.accept()
+        b.wait_spool_empty()
+        wait_until(lambda: b.stat("state") == "connected", "not connected")
+        session.close()
+        wait_until(lambda: b.stat("state") == "idle", "not noticed")
+        check("closed the session" in b.stat("error")
+              or "reset" in b.stat("error"), b.stat("error"))
+
+
+def a_batch_is_kept_until_the_hold_time_is_over(b):
+    b.push(1, 10)
+    with listener(b) as s:
+        b.start_ship("--hold-ms", "3600000")
+        session, _ = s.accept()
+        with session:
+            size = 0
+            while size < 10 * 280:
+                size += len(session.recv(65536))
+        # All of it was taken; yet the session broke before the time.
+        session, _ = s.accept()
+        check(len(b.in_spool()) == 1, "the batch is gone")
+        check(b.stat("shipped") == 0, "shipped too early")
+        wait_until(lambda: b.stat("resent") == 10, "resent is not counted")
+        session.close()
+
+
+def a_talking_server_is_not_listened_to(b):
+    b.push(1, 10)
+    with listener(b) as s:
+        ship = b.start_ship("--hold-ms", "0")
+        session, _ = s.accept()
+        with session:
+            session.sendall(b"x" * 1000000)
+            b.wait_spool_empty()
+            check(ship.poll() is None, "it ended")
+            check(b.stat("shipped") == 10, "shipped")
+
+
+def wrong_options_are_refused_with_a_sentence(b):
+    def refuses(what, *args):
+        done = subprocess.run([SHIP, *args], stderr=subprocess.PIPE,
+                              timeout=LIMIT_S)
+        check(done.returncode == 1, "%s: status %d" % (args, done.returncode))
+        check(what in done.stderr.decode(), done.stderr)
+
+    good = ["--spool", b.spool, "--key", b.key, "--server", "h:1"]
+    refuses("--tenant is missing")
+    refuses("must be there", "--tenant", "7")
+    refuses("from 1 to 16777215", "--tenant", "16777216")
+    refuses("from 1 to 16777215", "--tenant", "x")
+    refuses("is not an option", "--tenant", "7", *good, "more")
+    refuses("can't open the spool", "--tenant", "7", *good, "--spool",
+            "/nonexistent")
+    refuses("is not a server", "--tenant", "7", *good, "--server", "h")
+    refuses("can't read the key", "--tenant", "7", *good, "--key",
+            "/nonexistent")
+    os.chmod(b.key, 0o644)
+    refuses("others may read it", "--tenant", "7", *good)
+
+
+def measure(b):
+    """Not a test: CPU time for a million lines, when asked for."""
+    b.push(500, 800)
+    b.start_server()
+    wait_until(lambda: connects(b.port), "rsyslogd does not listen")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    b.ship_once()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    user = after.ru_utime - before.ru_utime
+    system = after.ru_stime - before.ru_stime
+    print("# ship-cpu %.3f s/Mline (user %.3f, system %.3f)"
+          % tuple(x * 1e6 / b.n_lines for x in (user + system, user, system)))
+
+
+def main():
+    tests = [
+        batches_wait_for_a_server_that_is_down,
+        a_killed_server_loses_nothing,
+        a_killed_ship_loses_nothing,
+        a_kill_while_batches_are_deleted_leaves_the_books_right,
+        what_can_not_be_opened_is_set_aside,
+        once_ends_with_a_sentence_if_the_server_is_down,
+        sigterm_ends_it_without_loss,
+        a_server_that_takes_nothing_is_given_up,
+        the_end_of_an_idle_session_is_noticed,
+        a_batch_is_kept_until_the_hold_time_is_over,
+        a_talking_server_is_not_listened_to,
+        wrong_options_are_refused_with_a_sentence,
+    ]
+    wanted = sys.argv[1:]
+    if wanted:
+        tests = [t for t in tests + [measure] if t.__name__ in wanted]
+    if not RSYSLOGD:
+        print("1..0 # SKIP rsyslogd is not installed")
+        return 0
+    print("1..%d" % len(tests), flush=True)
+    failures = 0
+    for i, test in enumerate(tests, 1):
+        name = test.__name__.replace("_", " ")
+        b = Bench()
+        try:
+            test(b)
+            print("ok %d - %s" % (i, name), flush=True)
+        except (Failure, OSError, subprocess.SubprocessError) as e:
+            failures += 1
+            print("not ok %d - %s" % (i, name))
+            print("# %s: %s" % (type(e).__name__, e), flush=True)
+            for log in "ship.log", "rsyslog.log":
+                if os.path.exists(b.path(log)):
+                    with open(b.path(log), errors="replace") as f:
+                        for line in f.readlines()[-10:]:
+                            print("# %s: %s" % (log, line.rstrip()))
+        finally:
+            b.close()
+    return failures > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
