@@ -39,7 +39,7 @@ struct rx_file {
                                       * wrote the packet. */
     struct rx_slot {
         struct sockaddr_in6 from;
-        uint8_t control[64];
+        uint8_t control[64] __attribute__((aligned(sizeof(size_t))));
         uint8_t data[SLOT_SIZE];
     } slots[N_SLOTS];
 };
