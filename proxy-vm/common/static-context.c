@@ -43,11 +43,12 @@ enum {
     KEY(memory_percent, "memory-percent", PERCENT) \
     KEY(values, "values", VALUES)
 
-/* What 'values' may not name besides the keys above: these are facts of our
+/* What 'values' may not name besides the keys above: these say things of our
  * own in the structured data that a tenant sees. */
 static const char *const reserved_names[] = {
-    "activity", "claimed-host", "ctx", "forged-sd", "gap", "mac", "origin",
-    "redacted", "redactions", "seq", "src", "src-ip", "time", "vm", "vtep",
+#define RFC5424_PARAM(SYMBOL, NAME, TEXT) NAME,
+#include "rfc5424-params.def"
+#undef RFC5424_PARAM
 };
 
 enum key_type {
