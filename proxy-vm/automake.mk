@@ -77,3 +77,6 @@ proxy_vm_ship_sluice_ship_CPPFLAGS = $(PROXY_CPPFLAGS)
 proxy_vm_ship_sluice_ship_SOURCES = proxy-vm/ship/sluice-ship.c
 proxy_vm_ship_sluice_ship_LDADD = $(SHIP_LIBS)
 dist_man_MANS += docs/man/sluice-ship.8
+
+# sluice-context.
+include proxy-vm/context/automake.mk

@@ -230,3 +230,11 @@ PY_LOG_COMPILER = python3
 PY_LOG_DRIVER = $(LOG_DRIVER)
 TESTS += tests/ship/test-ship.py
 EXTRA_DIST += tests/ship/test-ship.py
+
+# sluice-context, the program itself.
+unit_tests += tests/unit/test-sluice-context
+tests_unit_test_sluice_context_SOURCES = \
+	tests/unit/test-sluice-context.c \
+	tests/unit/unit.h
+tests_unit_test_sluice_context_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_sluice_context_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sluice-context: asks whoever knows something about virtual machines, and
+ * writes what it learns into the context snapshot.  See sluice-context(8).
+ *
+ * In: the static context file; other sources will come.
+ * Out: the context snapshot, mapped by sluice-intake. */
+#include <config.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "collector.h"
+#include "config.h"
+#include "dump.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(context);
+
+enum { EXIT_USAGE = 2 };
+
+struct options {
+    const char *config;         /* Null: run by hand. */
+    char *snapshot;
+    struct context_settings settings;
+    bool once;
+};
+
+static void OVS_NO_RETURN
+usage(void)
+{
+    printf("Usage: sluice-context --config FILE [--once]\n"
+           "       sluice-context --static FILE --snapshot FILE [--once]\n"
+           "       sluice-context --dump SNAPSHOT\n"
+           "Writes what is known about virtual machines into a snapshot.\n\n"
+           "  --config FILE     configuration of the proxy, see "
+           "sluice.yaml(5)\n"
+           "  --static FILE     what is known, see sluice-context.yaml(5)\n"
+           "  --snapshot FILE   snapshot to write\n"
+           "  --once            write the snapshot and exit\n"
+           "  --dump SNAPSHOT   print a snapshot and exit\n"
+           "  -h, --help        print this and exit\n"
+           "  -V, --version     print the version and exit\n");
+    vlog_usage();
+    exit(EXIT_SUCCESS);
+}
+
+static void OVS_NO_RETURN
+usage_error(const char *sentence)
+{
+    fprintf(stderr, "sluice-context: %s; see 'sluice-context --help'.\n",
+            sentence);
+    exit(EXIT_USAGE);
+}
+
+static void OVS_NO_RETURN
+fail(const char *sentence)
+{
+    fprintf(stderr, "sluice-context: %s\n", sentence);
+    exit(EXIT_FAILURE);
+}
+
+static void
+set_string(char **dst, const char *src)
+{
+    free(*dst);
+    *dst = nullable_xstrdup(src);
+}
+
+static void OVS_NO_RETURN
+dump(const char *path)
+{
+    char *sentence = dump_snapshot(path, stdout);
+
+    if (!sentence && fflush(stdout)) {
+        sentence = xasprintf("standard output can't be written to: %s",
+                             ovs_strerror(errno));
+    }
+    if (sentence) {
+        fail(sentence);
+    }
+    exit(EXIT_SUCCESS);
+}
+
+static struct options
+parse_options(int argc, char *argv[])
+{
+    enum {
+        OPT_CONFIG = UCHAR_MAX + 1,
+        OPT_STATIC,
+        OPT_SNAPSHOT,
+        OPT_ONCE,
+        OPT_DUMP,
+        VLOG_OPTION_ENUMS,
+    };
+    static const struct option long_options[] = {
+        { "config", required_argument, NULL, OPT_CONFIG },
+        { "static", required_argument, NULL, OPT_STATIC },
+        { "snapshot", required_argument, NULL, OPT_SNAPSHOT },
+        { "once", no_argument, NULL, OPT_ONCE },
+        { "dump", required_argument, NULL, OPT_DUMP },
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
+        VLOG_LONG_OPTIONS,
+        { NULL, 0, NULL, 0 },
+    };
+    struct options o = { .config = NULL };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "hVv::", long_options, NULL)) != -1) {
+        switch (c) {
+        case OPT_CONFIG: o.config = optarg; break;
+        case OPT_STATIC: set_string(&o.settings.static_file, optarg); break;
+        case OPT_SNAPSHOT: set_string(&o.snapshot, optarg); break;
+        case OPT_ONCE: o.once = true; break;
+        case OPT_DUMP: dump(optarg);
+        case 'h': usage();
+        case 'V':
+            printf("sluice-context (Sluice) %s\n", SLUICE_VERSION);
+            exit(EXIT_SUCCESS);
+        VLOG_OPTION_HANDLERS
+        default: usage_error("the command line can't be understood");
+        }
+    }
+    if (optind < argc) {
+        usage_error("there is an argument that belongs to no option");
+    } else if (o.config && (o.settings.static_file || o.snapshot)) {
+        usage_error("--config says what --static and --snapshot say; give "
+                    "one or the other");
+    } else if (!o.config && !(o.settings.static_file && o.snapshot)) {
+        usage_error("give --config, or --static and --snapshot");
+    }
+    return o;
+}
+
+/* Fills in what the configuration says, if there is one.  Returns null or a
+ * malloc()ed sentence, and then changes nothing. */
+static char *
+read_config(struct options *o)
+{
+    struct config *config;
+    char *sentence = o->config ? config_load(o->config, &config) : NULL;
+
+    if (o->config && !sentence) {
+        free(o->snapshot);
+        o->snapshot = config_path_snapshot(config);
+        set_string(&o->settings.static_file, config->context.static_file);
+        config_destroy(config);
+    }
+    return sentence;
+}
+
+/* Blocks the signals that matter, and makes a descriptor that gives them. */
+static int
+catch_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        ovs_fatal(errno, "signals can't be received");
+    }
+    return fd;
+}
+
+/* Reads configuration and sources again.  Where the snapshot is can't change
+ * while programs run: sluiced sees to it. */
+static void
+reload(struct options *o, struct collector *collector)
+{
+    char *sentence = read_config(o);
+
+    if (sentence) {
+        VLOG_WARN("%s  The old configuration stays.", sentence);
+        free(sentence);
+    } else {
+        collector_configure(collector, &o->settings);
+    }
+    collector_reload(collector);
+}
+
+/* Returns true if the program is to end. */
+static bool
+take_signals(int fd, struct options *o, struct collector *collector)
+{
+    struct signalfd_siginfo info;
+    bool end = false;
+
+    while (read(fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGHUP) {
+            reload(o, collector);
+        } else {
+            end = true;
+        }
+    }
+    return end;
+}
+
+int
+main(int argc, char *argv[])
+{
+    struct collector *collector;
+
+    ovs_set_program_name("sluice-context", SLUICE_VERSION);
+    /* Where standard error goes is for the service manager to say. */
+    vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
+    struct options options = parse_options(argc, argv);
+    char *sentence = read_config(&options);
+    if (!sentence) {
+        sentence = collector_create(options.snapshot, &options.settings,
+                                    &collector);
+    }
+    if (sentence) {
+        fail(sentence);
+    }
+
+    int signal_fd = catch_signals();
+    collector_run(collector);
+    while (!options.once && !take_signals(signal_fd, &options, collector)) {
+        collector_run(collector);
+        collector_wait(collector);
+        poll_fd_wait(signal_fd, POLLIN);
+        poll_block();
+    }
+
+    /* While it runs a problem may pass; once, it is the outcome. */
+    bool failed = options.once && collector_problem(collector);
+    collector_destroy(collector);
+    close(signal_fd);
+    free(options.snapshot);
+    free(options.settings.static_file);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
