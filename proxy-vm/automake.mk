@@ -30,6 +30,8 @@ PROXY_LIBS = proxy-vm/libcommon.a $(SLUICE_LIBS) $(CYAML_LIBS) $(YAML_LIBS) \
 # Open batches and the spool.
 proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/open-batch.c \
+	proxy-vm/common/spool-list.c \
+	proxy-vm/common/spool-private.h \
 	proxy-vm/common/spool.c
 # sluice-intake: the stages of a log packet's way, in their order, as a library
 # so that tests and benchmarks can run them.
