@@ -82,3 +82,4 @@ dist_man_MANS += docs/man/sluice-ship.8
 
 # sluice-context.
 include proxy-vm/context/automake.mk
+EXTRA_DIST += docs/batch-format.md
