@@ -120,7 +120,8 @@ struct snapshot_builder {
 struct snapshot_builder *
 snapshot_builder_create(void)
 {
-    struct snapshot_builder *b = calloc(1, sizeof *b);
+    struct snapshot_builder *b
+        = sodium_init() < 0 ? NULL : calloc(1, sizeof *b);
 
     if (b) {
         b->vms.key_size = VM_SIZE;

@@ -48,7 +48,7 @@ enum {
 struct snapshot_builder;
 
 /* Returns an empty builder, which the caller owns, or null if there is no
- * memory. */
+ * memory or no source of random numbers. */
 struct snapshot_builder *snapshot_builder_create(void);
 void snapshot_builder_destroy(struct snapshot_builder *);
 

@@ -197,7 +197,8 @@ publish(struct collector *c)
     static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
     struct snapshot_builder *builder = snapshot_builder_create();
     if (!builder) {
-        out_of_memory();
+        ovs_fatal(0, "a snapshot can't be begun: there is no memory, or no "
+                  "source of random numbers");
     }
 
     char *sentence = fill(c, builder);
