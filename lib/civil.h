@@ -77,36 +77,20 @@ civil_from_days(int64_t days)
     };
 }
 
-/* Splits 'ns' since the Unix epoch into whole seconds, rounded down, and the
+/* Splits 'value' into whole 'unit's, rounded down, which it returns, and the
  * rest. */
 static inline int64_t
-civil_split_ns(int64_t ns, uint32_t *ret_rest)
+civil_split(int64_t value, int64_t unit, uint32_t *ret_rest)
 {
-    int64_t s = ns / NS_PER_S;
-    int64_t rest = ns % NS_PER_S;
+    int64_t n = value / unit;
+    int64_t rest = value % unit;
 
     if (rest < 0) {
-        rest += NS_PER_S;
-        s--;
+        rest += unit;
+        n--;
     }
     *ret_rest = rest;
-    return s;
-}
-
-/* Splits 's' since the Unix epoch into whole days, rounded down, and the
- * rest. */
-static inline int64_t
-civil_split_s(int64_t s, uint32_t *ret_rest)
-{
-    int64_t days = s / S_PER_DAY;
-    int64_t rest = s % S_PER_DAY;
-
-    if (rest < 0) {
-        rest += S_PER_DAY;
-        days--;
-    }
-    *ret_rest = rest;
-    return days;
+    return n;
 }
 
 #endif /* lib/civil.h */

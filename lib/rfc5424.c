@@ -172,7 +172,7 @@ static void
 put_time(struct out *o, int64_t s, uint32_t ns, size_t n_digits)
 {
     uint32_t of_day;
-    struct civil date = civil_from_days(civil_split_s(s, &of_day));
+    struct civil date = civil_from_days(civil_split(s, S_PER_DAY, &of_day));
     uint8_t *p = take_room(o, sizeof "yyyy-mm-ddThh:mm:ss." + n_digits);
 
     if (!p) {
@@ -648,7 +648,7 @@ put_message(struct out *o, const struct rfc5424_source *source,
     put(o, ">1 ", 3);
     if (line->has_time) {
         uint32_t ns;
-        int64_t s = civil_split_ns(line->time_ns, &ns);
+        int64_t s = civil_split(line->time_ns, NS_PER_S, &ns);
         put_time(o, s, ns, 6);
     } else {
         put_time(o, line->switch_ns / NS_PER_S, line->switch_ns % NS_PER_S, 6);

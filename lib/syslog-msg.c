@@ -284,8 +284,8 @@ take_rfc3164_time(struct cursor *c, int64_t reference_ns, struct stamp *stamp)
         stamp->days = civil_to_days(date);
     } else {
         uint32_t rest;
-        int64_t reference = civil_split_s(civil_split_ns(reference_ns, &rest),
-                                          &rest);
+        int64_t reference_s = civil_split(reference_ns, NS_PER_S, &rest);
+        int64_t reference = civil_split(reference_s, S_PER_DAY, &rest);
         stamp->days = nearest_days(date, reference);
     }
     return !c->failed;
