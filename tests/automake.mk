@@ -98,7 +98,10 @@ tests_unit_test_open_batch_SOURCES = \
 	tests/unit/unit.h
 tests_unit_test_open_batch_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_open_batch_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_spool_SOURCES = tests/unit/test-spool.c tests/unit/unit.h
+tests_unit_test_spool_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/test-spool.c \
+	tests/unit/unit.h
 tests_unit_test_spool_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_spool_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 # The static context file.
@@ -217,6 +220,7 @@ tests_unit_test_ship_batch_SOURCES = \
 tests_unit_test_ship_batch_CPPFLAGS = $(SHIP_CPPFLAGS)
 tests_unit_test_ship_batch_LDADD = $(SHIP_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_ship_queue_SOURCES = \
+	tests/unit/remove-tree.h \
 	tests/unit/test-ship-queue.c \
 	tests/unit/unit.h
 tests_unit_test_ship_queue_CPPFLAGS = $(SHIP_CPPFLAGS)

@@ -17,8 +17,13 @@ VLOG_DEFINE_THIS_MODULE(ship_queue);
 
 static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
-/* What is sent again, at most, when a session breaks. */
-enum { MAX_IN_FLIGHT = 1024 };
+enum {
+    /* What is sent again, at most, when a session breaks. */
+    MAX_IN_FLIGHT = 1024,
+
+    /* Deletions in one go: each is synced, and others wait meanwhile. */
+    MAX_SETTLE = 32,
+};
 
 struct in_flight {
     struct spool_item item;
@@ -289,7 +294,8 @@ ship_queue_settle(struct ship_queue *q, uint64_t delivered)
         }
         f->delivered_at = MIN(f->delivered_at, now);
     }
-    while (q->n && q->ring[q->first].delivered_at <= now - q->hold_ms) {
+    for (int i = 0; i < MAX_SETTLE && q->n
+         && q->ring[q->first].delivered_at <= now - q->hold_ms; i++) {
         int error = settle(q, &q->ring[q->first]);
         if (error) {
             return error;

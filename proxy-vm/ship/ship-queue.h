@@ -47,9 +47,9 @@ int ship_queue_next(struct ship_queue *, struct ship_batch **ret);
  * this session that went up to there. */
 void ship_queue_sent(struct ship_queue *, uint64_t end);
 
-/* Settles what may be settled, 'delivered' bytes of this session having left
- * the kernel's send queue and the session being open still.  Returns 0 or a
- * positive errno: then the batch concerned stays in flight. */
+/* Settles some of what may be settled, 'delivered' bytes of this session being
+ * gone from the kernel's send queue, and it being open still.  Returns 0 or
+ * a positive errno: then the batch concerned stays in flight. */
 int ship_queue_settle(struct ship_queue *, uint64_t delivered);
 
 /* Wakes the poll loop when a batch's hold time ends. */

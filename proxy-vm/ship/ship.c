@@ -205,7 +205,8 @@ fill(struct ship *s)
             }
             int error = ship_queue_next(s->queue, &s->batch);
             if (error == EAGAIN) {
-                continue;
+                s->more = true;
+                return false;
             } else if (error == EBUSY) {
                 return false;   /* Until something is settled. */
             } else if (error) {

@@ -327,7 +327,7 @@ def listener(b, receive_buffer=None):
 def a_server_that_takes_nothing_is_given_up(b):
     b.push(40, 500)
     with listener(b, receive_buffer=4096) as s:
-        b.start_ship("--timeout-ms", "300")
+        b.start_ship("--timeout-ms", "300", "--hold-ms", "0")
         first, _ = s.accept()
         second, _ = s.accept()  # It came again.
         check(b.stat("failures") >= 1, "no failure is counted")
