@@ -352,20 +352,29 @@ def the_end_of_an_idle_session_is_noticed(b):
               or "reset" in b.stat("error"), b.stat("error"))
 
 
+def receive_until(session, what):
+    data = b""
+    while what not in data:
+        more = session.recv(65536)
+        check(more, "the session ended before %s" % what)
+        data += more
+
+
 def a_batch_is_kept_until_the_hold_time_is_over(b):
     b.push(1, 10)
     with listener(b) as s:
         b.start_ship("--hold-ms", "3600000")
         session, _ = s.accept()
         with session:
-            size = 0
-            while size < 10 * 280:
-                size += len(session.recv(65536))
+            receive_until(session, b"line 9 ")
+            # The next batch: ship has looked at the first one meanwhile.
+            b.push(1, 1)
+            receive_until(session, b"line 10 ")
         # All of it was taken; yet the session broke before the time.
         session, _ = s.accept()
-        check(len(b.in_spool()) == 1, "the batch is gone")
+        check(len(b.in_spool()) == 2, "a batch is gone")
         check(b.stat("shipped") == 0, "shipped too early")
-        wait_until(lambda: b.stat("resent") == 10, "resent is not counted")
+        wait_until(lambda: b.stat("resent") == 11, "resent is not counted")
         session.close()
 
 
