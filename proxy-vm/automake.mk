@@ -83,3 +83,7 @@ dist_man_MANS += docs/man/sluice-ship.8
 # sluice-context.
 include proxy-vm/context/automake.mk
 EXTRA_DIST += docs/batch-format.md
+# What may reach a terminal.
+proxy_vm_libcommon_a_SOURCES += \
+	proxy-vm/common/printable.c \
+	proxy-vm/common/printable.h

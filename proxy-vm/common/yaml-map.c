@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
+#include "printable.h"
 #include "socket-util.h"
 #include "util.h"
 
@@ -111,34 +113,13 @@ add_node(struct reader *r, enum yaml_kind kind, const yaml_mark_t *mark,
     return ok;
 }
 
-/* Tells whether the UTF-8 'value' has a character that controls a terminal or
- * turns the direction of writing: U+0000 to U+001F, U+007F to U+009F, U+2028
- * to U+202E, U+2066 to U+2069. */
-static bool
-has_control_character(const char *value, size_t size)
-{
-    for (size_t i = 0; i < size; i++) {
-        const unsigned char *p = (const unsigned char *) value + i;
-        size_t left = size - i;
-
-        if (p[0] < 0x20 || p[0] == 0x7f
-            || (left >= 2 && p[0] == 0xc2 && p[1] < 0xa0)
-            || (left >= 3 && p[0] == 0xe2
-                && ((p[1] == 0x80 && p[2] >= 0xa8 && p[2] <= 0xae)
-                    || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool
 take_scalar(struct reader *r, const yaml_event_t *event)
 {
     const char *value = (const char *) event->data.scalar.value;
     size_t size = event->data.scalar.length;
 
-    if (has_control_character(value, size)) {
+    if (!is_printable(slice_of(value, size))) {
         return refuse(r, &event->start_mark,
                       "a value holds a control character");
     }
@@ -341,6 +322,20 @@ capture_log(cyaml_log_t level, void *text_, const char *format, va_list args)
     }
 }
 
+/* libcyaml makes a list longer by one entry at a time; from a page on its
+ * memory is doubled, lest a long list be copied for each. */
+static void *
+grow(void *aux OVS_UNUSED, void *p, size_t size)
+{
+    if (!size) {
+        free(p);
+        return NULL;
+    } else if (p && size <= malloc_usable_size(p)) {
+        return p;
+    }
+    return realloc(p, size < 4096 ? size : (size_t) ROUND_UP_POW2(size));
+}
+
 char *
 schema_load(const char *path, const char *text, size_t size,
             const struct cyaml_schema_value *schema, void **ret)
@@ -350,7 +345,7 @@ schema_load(const char *path, const char *text, size_t size,
         .log_fn = capture_log,
         .log_ctx = &log,
         .log_level = CYAML_LOG_ERROR,
-        .mem_fn = cyaml_mem,
+        .mem_fn = grow,
         .flags = CYAML_CFG_NO_ALIAS,
     };
     char *sentence = NULL;
@@ -374,7 +369,7 @@ schema_unload(const struct cyaml_schema_value *schema, void *data)
 {
     const cyaml_config_t cyaml = {
         .log_level = CYAML_LOG_ERROR,
-        .mem_fn = cyaml_mem,
+        .mem_fn = grow,
     };
 
     cyaml_free(&cyaml, schema, data, 0);
