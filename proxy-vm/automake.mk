@@ -87,3 +87,9 @@ EXTRA_DIST += docs/batch-format.md
 proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/printable.c \
 	proxy-vm/common/printable.h
+
+# The control socket.
+proxy_vm_libcommon_a_SOURCES += \
+	proxy-vm/common/control-frame.c \
+	proxy-vm/common/control-frame.h \
+	proxy-vm/common/control-verbs.def

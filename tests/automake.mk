@@ -230,7 +230,7 @@ tests_ship_ship_helper_SOURCES = tests/ship/ship-helper.c
 tests_ship_ship_helper_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_ship_ship_helper_LDADD = $(PROXY_LIBS)
 TEST_EXTENSIONS += .py
-PY_LOG_COMPILER = python3
+PY_LOG_COMPILER = python3 -B
 PY_LOG_DRIVER = $(LOG_DRIVER)
 TESTS += tests/ship/test-ship.py
 EXTRA_DIST += tests/ship/test-ship.py
@@ -242,3 +242,9 @@ tests_unit_test_sluice_context_SOURCES = \
 	tests/unit/unit.h
 tests_unit_test_sluice_context_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_sluice_context_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+# The control socket.
+fuzz_targets += tests/fuzz/fuzz-control
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_control_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_fuzz_fuzz_control_LDADD = $(PROXY_LIBS)
+tests_fuzz_fuzz_control_LDFLAGS = $(FUZZ_LDFLAGS)
