@@ -93,3 +93,5 @@ proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/control-frame.c \
 	proxy-vm/common/control-frame.h \
 	proxy-vm/common/control-verbs.def
+
+include proxy-vm/ctl/automake.mk

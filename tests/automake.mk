@@ -248,3 +248,15 @@ tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_control_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_fuzz_fuzz_control_LDADD = $(PROXY_LIBS)
 tests_fuzz_fuzz_control_LDFLAGS = $(FUZZ_LDFLAGS)
+
+# sluicectl.
+unit_tests += tests/unit/test-render
+tests_unit_test_render_SOURCES = \
+	proxy-vm/ctl/render-json.c \
+	proxy-vm/ctl/render.c \
+	proxy-vm/ctl/table.c \
+	tests/unit/test-render.c \
+	tests/unit/unit.h
+tests_unit_test_render_CPPFLAGS = $(PROXY_CPPFLAGS) \
+	-iquote $(srcdir)/proxy-vm/ctl
+tests_unit_test_render_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)

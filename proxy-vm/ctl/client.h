@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Asks sluiced over its control socket.
+ *
+ * Runs in: sluicectl. */
+#ifndef SLUICE_CLIENT_H
+#define SLUICE_CLIENT_H 1
+
+#include "control.pb-c.h"
+
+/* Sends 'verb' to the sluiced at 'path' and waits for the whole answer.
+ * Returns null and '*ret', to be freed with control_free_response(), or a
+ * malloc()ed sentence. */
+char *client_ask(const char *path, Sluice__Verb verb, Sluice__Response **ret);
+
+#endif /* proxy-vm/ctl/client.h */

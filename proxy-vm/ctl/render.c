@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shows the answers of sluiced to people.  See render.h. */
+#include <config.h>
+
+#include "render.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "openvswitch/dynamic-string.h"
+#include "render-json.h"
+#include "table.h"
+#include "util.h"
+
+/* Adds a number, or an empty cell if it is not 'known'. */
+static void
+add_number(struct table *t, bool known, uint64_t n)
+{
+    if (known) {
+        table_add(t, "%"PRIu64, n);
+    } else {
+        table_add(t, "%s", "");
+    }
+}
+
+static void
+finish(struct table *t, const char *empty, struct ds *out)
+{
+    table_format(t, empty, out);
+    table_destroy(t);
+}
+
+void
+render_status(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
+{
+    static const struct table_column columns[] = {
+        { "PROGRAM", TABLE_LEFT },
+        { "PID", TABLE_RIGHT },
+        { "RUNNING FOR", TABLE_RIGHT },
+        { "RESTARTS", TABLE_RIGHT },
+        { "LATEST EXIT", TABLE_LEFT },
+    };
+    const Sluice__Status *status = r->status;
+    struct table t;
+
+    if (!status) {
+        return;
+    }
+    char *age = format_duration(now_ns > status->loaded_ns
+                                ? now_ns - status->loaded_ns : 0);
+    ds_put_format(out, "sluiced %s with %s, loaded %s ago\n",
+                  status->version, status->configuration, age);
+    free(age);
+    if (status->refused[0]) {
+        ds_put_format(out, "The latest reload was refused: %s\n",
+                      status->refused);
+    }
+    ds_put_char(out, '\n');
+
+    table_init(&t, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < status->n_programs; i++) {
+        const Sluice__Program *p = status->programs[i];
+        table_add(&t, "%s", p->name);
+        add_number(&t, p->pid != 0, p->pid);
+        table_add_age(&t, p->started_ns, now_ns);
+        table_add(&t, "%"PRIu32, p->restarts);
+        table_add(&t, "%s", p->last_exit);
+    }
+    finish(&t, "No program runs.", out);
+}
+
+void
+render_tenants(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
+               struct ds *out)
+{
+    static const struct table_column columns[] = {
+        { "TENANT", TABLE_RIGHT },
+        { "NAME", TABLE_LEFT },
+        { "SERVER", TABLE_LEFT },
+        { "STATE", TABLE_LEFT },
+        { "RECEIVED", TABLE_RIGHT },
+        { "= SHIPPED", TABLE_RIGHT },
+        { "+ SPOOLED", TABLE_RIGHT },
+        { "+ OPEN", TABLE_RIGHT },
+        { "+ QUARANTINED", TABLE_RIGHT },
+        { "+ DROPPED", TABLE_RIGHT },
+        { "REDACTIONS", TABLE_RIGHT },
+        { "BYTES", TABLE_RIGHT },
+        { "LATEST ERROR", TABLE_LEFT },
+    };
+    struct table t;
+
+    table_init(&t, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < r->n_tenants; i++) {
+        const Sluice__Tenant *tenant = r->tenants[i];
+        const uint64_t lines[] = {
+            tenant->received, tenant->shipped, tenant->spooled, tenant->open,
+            tenant->quarantined, tenant->dropped, tenant->redactions,
+        };
+        table_add(&t, "%"PRIu32, tenant->id);
+        table_add(&t, "%s", tenant->name);
+        table_add(&t, "%s", tenant->server);
+        table_add(&t, "%s", tenant->state);
+        for (size_t j = 0; j < ARRAY_SIZE(lines); j++) {
+            table_add(&t, "%"PRIu64, lines[j]);
+        }
+        table_add_bytes(&t, tenant->bytes);
+        table_add(&t, "%s", tenant->error);
+    }
+    finish(&t, "There is no tenant.", out);
+}
+
+void
+render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
+{
+    static const struct table_column columns[] = {
+        { "TENANT", TABLE_RIGHT },
+        { "VM", TABLE_LEFT },
+        { "NAME", TABLE_LEFT },
+        { "CLAIMS", TABLE_LEFT },
+        { "HOST", TABLE_LEFT },
+        { "PORT", TABLE_RIGHT },
+        { "MAC", TABLE_LEFT },
+        { "ORIGIN", TABLE_LEFT },
+        { "SENT", TABLE_RIGHT },
+        { "RECEIVED", TABLE_RIGHT },
+        { "LOST", TABLE_RIGHT },
+        { "REPLAYED", TABLE_RIGHT },
+        { "REDACTIONS", TABLE_RIGHT },
+        { "BYTES", TABLE_RIGHT },
+        { "LATEST", TABLE_RIGHT },
+    };
+    struct table t;
+
+    table_init(&t, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < r->n_vms; i++) {
+        const Sluice__Vm *vm = r->vms[i];
+        /* A stock switch numbers nothing: what it sent is not known. */
+        bool numbered = vm->seq_highest != 0;
+        char *uuid = format_id(vm->vm);
+        char *mac = format_id(vm->mac);
+        table_add(&t, "%"PRIu32, vm->tenant);
+        table_add(&t, "%s", uuid);
+        table_add(&t, "%s", vm->name);
+        table_add(&t, "%s", vm->claimed_host);
+        table_add(&t, "%s", vm->vtep);
+        add_number(&t, vm->ofp_port != 0, vm->ofp_port);
+        table_add(&t, "%s", mac);
+        table_add(&t, "%s", vm->origin);
+        add_number(&t, numbered, vm->sent);
+        table_add(&t, "%"PRIu64, vm->received);
+        add_number(&t, numbered, vm->lost);
+        add_number(&t, numbered, vm->replayed);
+        table_add(&t, "%"PRIu64, vm->redactions);
+        table_add_bytes(&t, vm->bytes);
+        table_add_age(&t, vm->last_ns, now_ns);
+        free(uuid);
+        free(mac);
+    }
+    finish(&t, "No virtual machine has sent anything yet.", out);
+}
+
+void
+render_counters(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
+                struct ds *out)
+{
+    static const struct table_column columns[] = {
+        { "PROGRAM", TABLE_LEFT },
+        { "TENANT", TABLE_RIGHT },
+        { "COUNTER", TABLE_LEFT },
+        { "VALUE", TABLE_RIGHT },
+        { "UNIT", TABLE_LEFT },
+        { "MEANING", TABLE_LEFT },
+    };
+    struct table t;
+
+    table_init(&t, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < r->n_counters; i++) {
+        const Sluice__Counter *c = r->counters[i];
+        table_add(&t, "%s", c->program);
+        add_number(&t, c->tenant != 0, c->tenant);
+        table_add(&t, "%s", c->name);
+        table_add(&t, "%"PRIu64, c->value);
+        table_add(&t, "%s", c->unit);
+        table_add(&t, "%s", c->text);
+    }
+    finish(&t, "Nothing was counted yet.", out);
+}
+
+void
+render_spool(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
+             struct ds *out)
+{
+    static const struct table_column columns[] = {
+        { "TENANT", TABLE_RIGHT },
+        { "BATCHES", TABLE_RIGHT },
+        { "LINES", TABLE_RIGHT },
+        { "SIZE", TABLE_RIGHT },
+        { "QUARANTINED BATCHES", TABLE_RIGHT },
+        { "QUARANTINED LINES", TABLE_RIGHT },
+    };
+    struct table t;
+
+    table_init(&t, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < r->n_spool; i++) {
+        const Sluice__SpoolTenant *s = r->spool[i];
+        table_add(&t, "%"PRIu32, s->tenant);
+        table_add(&t, "%"PRIu64, s->batches);
+        table_add(&t, "%"PRIu64, s->lines);
+        table_add_bytes(&t, s->bytes);
+        table_add(&t, "%"PRIu64, s->quarantined_batches);
+        table_add(&t, "%"PRIu64, s->quarantined_lines);
+    }
+    finish(&t, "There is no tenant.", out);
+}
+
+void
+render_reload(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
+              struct ds *out)
+{
+    if (!r->error[0] && r->status) {
+        ds_put_format(out, "%s: loaded\n", r->status->configuration);
+    }
+}
