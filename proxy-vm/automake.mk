@@ -95,3 +95,4 @@ proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/control-verbs.def
 
 include proxy-vm/ctl/automake.mk
+include proxy-vm/master/automake.mk

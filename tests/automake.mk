@@ -260,3 +260,24 @@ tests_unit_test_render_SOURCES = \
 tests_unit_test_render_CPPFLAGS = $(PROXY_CPPFLAGS) \
 	-iquote $(srcdir)/proxy-vm/ctl
 tests_unit_test_render_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+
+# sluiced, and sluicectl with it.
+TESTS += \
+	tests/control/test-control.py \
+	tests/control/test-sluiced.py
+EXTRA_DIST += \
+	tests/control/child.py \
+	tests/control/harness.py \
+	tests/control/test-control.py \
+	tests/control/test-sluiced.py
+unit_tests += tests/unit/test-answer
+tests_unit_test_answer_SOURCES = \
+	proxy-vm/master/answer.c \
+	proxy-vm/master/master.c \
+	proxy-vm/master/setup.c \
+	proxy-vm/master/supervisor.c \
+	tests/unit/test-answer.c \
+	tests/unit/unit.h
+tests_unit_test_answer_CPPFLAGS = $(proxy_vm_sluiced_CPPFLAGS) \
+	-iquote $(srcdir)/proxy-vm/master
+tests_unit_test_answer_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)

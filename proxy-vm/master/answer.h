@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Answers to what comes in by the control socket.
+ *
+ * In: a Request (proto/control.proto); the master, the counters of the other
+ * programs, the spool.  Out: Responses.
+ * Runs in: sluiced. */
+#ifndef SLUICE_ANSWER_H
+#define SLUICE_ANSWER_H 1
+
+#include "slice.h"
+
+struct master;
+struct ofpbuf;
+
+/* Appends to 'out' the answer to 'request'; messages with their headers. */
+void answer_request(void *master, struct slice request, struct ofpbuf *out);
+
+/* Appends a message that holds nothing but 'sentence'. */
+void answer_error(const char *sentence, struct ofpbuf *out);
+
+#endif /* proxy-vm/master/answer.h */

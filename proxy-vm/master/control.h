@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The control socket: takes requests, sends answers.
+ *
+ * A peer is heard if it is root, runs as sluiced's own user, or is a member of
+ * sluiced's group.  Each peer has a deadline, and there is a limit to their
+ * number: further ones wait until one leaves.
+ *
+ * Runs in: sluiced. */
+#ifndef SLUICE_CONTROL_H
+#define SLUICE_CONTROL_H 1
+
+#include "slice.h"
+
+struct control;
+struct ofpbuf;
+
+/* Answers 'request', a message without its header, by appending to 'out' one
+ * or more messages with theirs. */
+typedef void control_answer_func(void *aux, struct slice request,
+                                 struct ofpbuf *out);
+
+/* Listens at 'path', in place of whatever socket is there.  Returns null and
+ * '*ret', or a malloc()ed sentence. */
+char *control_create(const char *path, control_answer_func *, void *aux,
+                     struct control **ret);
+void control_destroy(struct control *);
+
+void control_run(struct control *);
+void control_wait(const struct control *);
+
+#endif /* proxy-vm/master/control.h */

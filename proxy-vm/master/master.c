@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The master of the proxy's programs.  See master.h. */
+#include <config.h>
+
+#include "master.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "setup.h"
+#include "spool.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(master);
+
+/* How long the programs may take to stop. */
+enum {
+    INTAKE_PATIENCE_MS = 10 * 1000, /* It flushes into the spool. */
+    SHIP_PATIENCE_MS = 3 * 1000,
+    CONTEXT_PATIENCE_MS = 2 * 1000,
+};
+
+static char *
+ship_name(uint32_t tenant)
+{
+    return xasprintf("ship-%"PRIu32, tenant);
+}
+
+/* Returns the path of sluice-'what', malloc()ed: in 'libexec', or in a folder
+ * of its own there, where a build leaves it. */
+static char *
+find_program(const char *libexec, const char *what)
+{
+    char *path = xasprintf("%s/%s/sluice-%s", libexec, what, what);
+
+    if (access(path, X_OK)) {
+        free(path);
+        path = xasprintf("%s/sluice-%s", libexec, what);
+    }
+    return path;
+}
+
+/* Adds sluice-'what' --config RUNNING, and OPTION VALUE unless 'option' is
+ * null. */
+static struct child *
+add_program(struct master *m, const char *name, const char *what, int fd,
+            const char *option, uint32_t value)
+{
+    size_t n = 0;
+    char **argv = xcalloc(6, sizeof *argv);
+
+    argv[n++] = find_program(m->libexec, what);
+    argv[n++] = xstrdup("--config");
+    argv[n++] = config_path_running(m->config);
+    if (option) {
+        argv[n++] = xstrdup(option);
+        argv[n++] = xasprintf("%"PRIu32, value);
+    }
+    return supervisor_add(&m->supervisor, name, &argv, fd);
+}
+
+static void
+add_ship(struct master *m, uint32_t tenant)
+{
+    char *name = ship_name(tenant);
+
+    add_program(m, name, "ship", -1, "--tenant", tenant);
+    free(name);
+}
+
+static char *
+check_programs(const char *libexec)
+{
+    static const char *const programs[] = { "context", "intake", "ship" };
+    char *sentence = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(programs) && !sentence; i++) {
+        char *path = find_program(libexec, programs[i]);
+        if (access(path, X_OK)) {
+            sentence = xasprintf("%s can't be run: %s; install it there, or "
+                                 "name its directory with --libexec.", path,
+                                 ovs_strerror(errno));
+        }
+        free(path);
+    }
+    return sentence;
+}
+
+static char *
+open_spool(struct master *m)
+{
+    int error = spool_open(m->config->paths.spool, &m->spool);
+
+    return (!error ? NULL
+            : xasprintf("paths.spool: %s can't be opened: %s; set its "
+                        "permissions right.", m->config->paths.spool,
+                        ovs_strerror(error)));
+}
+
+/* All that must succeed before anything is started. */
+static char *
+prepare(struct master *m, const char *text, size_t size)
+{
+    char *sentence = check_programs(m->libexec);
+
+    if (!sentence) {
+        sentence = setup_directories(m->config);
+    }
+    if (!sentence) {
+        sentence = setup_lock(m->config, &m->lock_fd);
+    }
+    if (!sentence) {
+        sentence = setup_keys(m->config);
+    }
+    if (!sentence) {
+        sentence = open_spool(m);
+    }
+    if (!sentence) {
+        sentence = setup_bind(m->config, -1, &m->socket_fd);
+    }
+    return sentence ? sentence : setup_publish(m->config, text, size);
+}
+
+char *
+master_create(char *config_path, char *libexec, struct master **ret)
+{
+    struct master *m = xzalloc(sizeof *m);
+    char *text = NULL;
+    size_t size = 0;
+
+    m->config_path = config_path;
+    m->libexec = libexec;
+    m->lock_fd = -1;
+    m->socket_fd = -1;
+    m->started_ns = m->loaded_ns = time_wall_usec() * 1000ULL;
+    supervisor_init(&m->supervisor);
+
+    char *sentence = config_read_file(config_path, &text, &size);
+    if (!sentence) {
+        sentence = config_parse(config_path, text, size, &m->config);
+    }
+    if (!sentence) {
+        sentence = prepare(m, text, size);
+    }
+    free(text);
+    if (sentence) {
+        master_destroy(m);
+        return sentence;
+    }
+
+    add_program(m, "context", "context", -1, NULL, 0);
+    m->intake = add_program(m, "intake", "intake", m->socket_fd, "--fd",
+                            CHILD_FD);
+    for (size_t i = 0; i < m->config->tenants_count; i++) {
+        add_ship(m, m->config->tenants[i].id);
+    }
+    *ret = m;
+    return NULL;
+}
+
+void
+master_destroy(struct master *m)
+{
+    if (m) {
+        supervisor_destroy(&m->supervisor);
+        if (m->socket_fd >= 0) {
+            close(m->socket_fd);
+        }
+        spool_close(m->spool);
+        config_destroy(m->config);
+        if (m->lock_fd >= 0) {
+            close(m->lock_fd);
+        }
+        free(m->refused);
+        free(m->config_path);
+        free(m->libexec);
+        free(m);
+    }
+}
+
+/* Refuses what can't change while the programs run. */
+static char *
+check_change(const struct config *old, const struct config *new)
+{
+    const struct {
+        const char *key;
+        const char *old;
+        const char *new;
+    } paths[] = {
+        { "run", old->paths.run, new->paths.run },
+        { "spool", old->paths.spool, new->paths.spool },
+        { "state", old->paths.state, new->paths.state },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        if (strcmp(paths[i].old, paths[i].new)) {
+            return xasprintf("paths.%s: it can't change from %s to %s while "
+                             "sluiced runs; restart sluiced.", paths[i].key,
+                             paths[i].old, paths[i].new);
+        }
+    }
+    return NULL;
+}
+
+static bool
+tunnel_moved(const struct config *old, const struct config *new)
+{
+    return (strcmp(old->tunnel.listen, new->tunnel.listen)
+            || old->tunnel.port != new->tunnel.port);
+}
+
+/* Has a shipper for each tenant of the new configuration and for no other. */
+static void
+follow_tenants(struct master *m, const struct config *old)
+{
+    for (size_t i = 0; i < old->tenants_count; i++) {
+        uint32_t id = old->tenants[i].id;
+        if (!config_find_tenant(m->config, id)) {
+            char *name = ship_name(id);
+            struct child *ship = supervisor_find(&m->supervisor, name);
+            if (ship) {
+                child_stop(ship, SHIP_PATIENCE_MS);
+            }
+            free(name);
+        }
+    }
+    for (size_t i = 0; i < m->config->tenants_count; i++) {
+        uint32_t id = m->config->tenants[i].id;
+        if (!config_find_tenant(old, id)) {
+            /* One that was taken out a moment ago may still be stopping. */
+            char *name = ship_name(id);
+            struct child *ship = supervisor_find(&m->supervisor, name);
+            if (ship) {
+                child_restart(ship, SHIP_PATIENCE_MS);
+            } else {
+                add_ship(m, id);
+            }
+            free(name);
+        }
+    }
+}
+
+/* Makes 'new', whose text is published, the running configuration. */
+static void
+adopt(struct master *m, struct config *new, int socket_fd)
+{
+    struct config *old = m->config;
+    struct child *child;
+
+    m->config = new;
+    m->loaded_ns = time_wall_usec() * 1000ULL;
+    LIST_FOR_EACH (child, node, &m->supervisor.children) {
+        if (child->goal == CHILD_RUN
+            && (child != m->intake || socket_fd < 0)) {
+            child_signal(child, SIGHUP);
+        }
+    }
+    if (socket_fd >= 0) {
+        close(m->socket_fd);
+        m->socket_fd = socket_fd;
+        m->intake->fd = socket_fd;
+        child_restart(m->intake, INTAKE_PATIENCE_MS);
+    } else if (old->tunnel.receive_buffer != new->tunnel.receive_buffer) {
+        /* The socket is one, whoever holds a descriptor of it. */
+        setup_receive_buffer(new, m->socket_fd);
+    }
+    follow_tenants(m, old);
+    config_destroy(old);
+}
+
+static char *
+reload(struct master *m)
+{
+    struct config *new = NULL;
+    int socket_fd = -1;
+    char *text = NULL;
+    size_t size = 0;
+
+    if (m->stopping) {
+        return xstrdup("sluiced is stopping; start it again.");
+    }
+
+    char *sentence = config_read_file(m->config_path, &text, &size);
+    if (!sentence) {
+        sentence = config_parse(m->config_path, text, size, &new);
+    }
+    if (!sentence) {
+        sentence = check_change(m->config, new);
+    }
+    if (!sentence && tunnel_moved(m->config, new)) {
+        sentence = setup_bind(new, m->socket_fd, &socket_fd);
+    }
+    if (!sentence) {
+        sentence = setup_publish(new, text, size);
+    }
+    free(text);
+
+    if (!sentence) {
+        adopt(m, new, socket_fd);
+    } else {
+        config_destroy(new);
+        if (socket_fd >= 0) {
+            close(socket_fd);
+        }
+    }
+    return sentence;
+}
+
+const char *
+master_reload(struct master *m)
+{
+    free(m->refused);
+    m->refused = reload(m);
+    if (m->refused) {
+        VLOG_WARN("the configuration that runs is kept: %s", m->refused);
+    } else {
+        VLOG_INFO("%s: loaded, %u tenants", m->config_path,
+                  m->config->tenants_count);
+    }
+    return m->refused;
+}
+
+void
+master_stop(struct master *m)
+{
+    if (!m->stopping) {
+        VLOG_INFO("stopping");
+        m->stopping = true;
+        child_stop(m->intake, INTAKE_PATIENCE_MS);
+    }
+}
+
+/* Stops what comes after intake: the shippers, and then context. */
+static void
+stop_rest(struct master *m)
+{
+    struct child *context = supervisor_find(&m->supervisor, "context");
+    struct child *child;
+    bool ships = false;
+
+    LIST_FOR_EACH (child, node, &m->supervisor.children) {
+        if (child != context) {
+            child_stop(child, SHIP_PATIENCE_MS);
+            ships = true;
+        }
+    }
+    if (!ships && context) {
+        child_stop(context, CONTEXT_PATIENCE_MS);
+    }
+}
+
+bool
+master_is_done(const struct master *m)
+{
+    return m->stopping && ovs_list_is_empty(&m->supervisor.children);
+}
+
+void
+master_run(struct master *m)
+{
+    supervisor_run(&m->supervisor);
+    if (m->stopping && !supervisor_find(&m->supervisor, "intake")) {
+        m->intake = NULL;
+        stop_rest(m);
+        supervisor_run(&m->supervisor);
+    }
+}
+
+void
+master_wait(const struct master *m)
+{
+    if (master_is_done(m)) {
+        poll_immediate_wake();
+    }
+    supervisor_wait(&m->supervisor);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The master: holds the running configuration, and has one sluice-context, one
+ * sluice-intake and a sluice-ship for each tenant running.
+ *
+ * In: the configuration file, requests to reload and to stop.
+ * Out: the running configuration in the run directory, processes.
+ * Runs in: sluiced. */
+#ifndef SLUICE_MASTER_H
+#define SLUICE_MASTER_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "supervisor.h"
+
+struct master {
+    char *config_path;
+    char *libexec;              /* Where the other programs are. */
+    struct config *config;      /* The one that runs. */
+    char *refused;              /* Why the latest reload was, or null. */
+    uint64_t started_ns;        /* Unix epoch. */
+    uint64_t loaded_ns;
+    struct supervisor supervisor;
+    struct spool *spool;
+    int lock_fd;
+    int socket_fd;
+
+    /* Private to master.c. */
+    bool stopping;
+    struct child *intake;       /* Null once it has stopped. */
+};
+
+/* Loads the configuration and prepares everything; the programs are started
+ * by master_run().  Takes 'config_path' and 'libexec'.  Returns null and
+ * '*ret', or a malloc()ed sentence. */
+char *master_create(char *config_path, char *libexec, struct master **ret);
+void master_destroy(struct master *);
+
+/* Loads the file again.  If it is right, brings everything into line with it
+ * and returns null; else changes nothing and returns the sentence, which is
+ * also kept in 'refused'. */
+const char *master_reload(struct master *);
+
+/* Begins to stop: intake, which thereby flushes into the spool, then the
+ * shippers, then context. */
+void master_stop(struct master *);
+
+/* Returns true once all programs have stopped. */
+bool master_is_done(const struct master *);
+
+void master_run(struct master *);
+void master_wait(const struct master *);
+
+#endif /* proxy-vm/master/master.h */

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What must be there before the programs start.  See setup.h. */
+#include <config.h>
+
+#include "setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "openvswitch/vlog.h"
+#include "seal.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(setup);
+
+/* Makes the directory 'path' with 'mode', parents with 0755. */
+static int
+make_directory(const char *path, mode_t mode)
+{
+    char *copy = xstrdup(path);
+    struct stat st;
+    int error = 0;
+
+    for (char *p = strchr(copy + 1, '/'); p && !error;
+         p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (mkdir(copy, 0755) && errno != EEXIST) {
+            error = errno;
+        }
+        *p = '/';
+    }
+    if (!error && mkdir(copy, mode) && errno != EEXIST) {
+        error = errno;
+    }
+    if (!error) {
+        error = (stat(copy, &st) ? errno
+                 : !S_ISDIR(st.st_mode) ? ENOTDIR
+                 : access(copy, R_OK | W_OK | X_OK) ? errno
+                 : 0);
+    }
+    free(copy);
+    return error;
+}
+
+char *
+setup_directories(const struct config *config)
+{
+    char *open_dir = config_path_open_dir(config);
+    const struct {
+        const char *key;
+        const char *path;
+        mode_t mode;
+    } dirs[] = {
+        { "run", config->paths.run, 0750 },
+        { "run", open_dir, 0700 },
+        { "spool", config->paths.spool, 0750 },
+        { "state", config->paths.state, 0700 },
+    };
+    char *sentence = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(dirs) && !sentence; i++) {
+        int error = make_directory(dirs[i].path, dirs[i].mode);
+        if (error) {
+            sentence = xasprintf("paths.%s: %s can't be used: %s; make it "
+                                 "writable or name another.", dirs[i].key,
+                                 dirs[i].path, ovs_strerror(error));
+        }
+    }
+    free(open_dir);
+    return sentence;
+}
+
+char *
+setup_lock(const struct config *config, int *ret_fd)
+{
+    char *path = xasprintf("%s/sluiced.lock", config->paths.run);
+    char *sentence = NULL;
+
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0) {
+        sentence = xasprintf("%s can't be opened: %s; make it writable.",
+                             path, ovs_strerror(errno));
+    } else if (flock(fd, LOCK_EX | LOCK_NB)) {
+        sentence = xasprintf("%s is locked: another sluiced runs there; stop "
+                             "it, or give this one its own paths.run.", path);
+        close(fd);
+    } else {
+        *ret_fd = fd;
+    }
+    free(path);
+    return sentence;
+}
+
+char *
+setup_keys(const struct config *config)
+{
+    char *secret_path = config_path_secret_key(config);
+    char *public_path = config_path_public_key(config);
+    struct seal_key *key = NULL;
+    char *sentence = NULL;
+
+    int error = seal_key_generate(secret_path, public_path);
+    if (!error) {
+        VLOG_INFO("%s: made the shipper's key pair", secret_path);
+    } else if (error == EEXIST) {
+        error = seal_key_read(secret_path, &key);
+        if (!error) {
+            error = seal_key_publish(key, public_path);
+        }
+        seal_key_destroy(key);
+    }
+    if (error) {
+        sentence = xasprintf("the shipper's keys %s and %s can't be used: "
+                             "%s; restore them, or set their directories "
+                             "right.", secret_path, public_path,
+                             ovs_strerror(error));
+    }
+    free(secret_path);
+    free(public_path);
+    return sentence;
+}
+
+static int
+write_file(const char *path, const char *text, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                  0640);
+    if (fd < 0) {
+        return errno;
+    }
+    int error = 0;
+    while (size && !error) {
+        ssize_t n = write(fd, text, size);
+        if (n >= 0) {
+            text += n;
+            size -= n;
+        } else if (errno != EINTR) {
+            error = errno;
+        }
+    }
+    if (!error && fsync(fd)) {
+        error = errno;
+    }
+    if (close(fd) && !error) {
+        error = errno;
+    }
+    return error;
+}
+
+char *
+setup_publish(const struct config *config, const char *text, size_t size)
+{
+    char *path = config_path_running(config);
+    char *temporary = xasprintf("%s.new", path);
+    char *sentence = NULL;
+
+    int error = write_file(temporary, text, size);
+    if (!error && rename(temporary, path)) {
+        error = errno;
+    }
+    if (error) {
+        unlink(temporary);
+        sentence = xasprintf("%s can't be written: %s; make room in "
+                             "paths.run.", path, ovs_strerror(error));
+    }
+    free(temporary);
+    free(path);
+    return sentence;
+}
+
+void
+setup_receive_buffer(const struct config *config, int fd)
+{
+    int size = config->tunnel.receive_buffer;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)
+        && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size)) {
+        VLOG_WARN("tunnel.receive-buffer: %d bytes refused: %s", size,
+                  ovs_strerror(errno));
+    }
+}
+
+static void
+set_option(int fd, int level, int option, int value)
+{
+    if (fd >= 0 && setsockopt(fd, level, option, &value, sizeof value)) {
+        VLOG_WARN("socket option %d: %s", option, ovs_strerror(errno));
+    }
+}
+
+/* Fills in the address to bind to; returns its size. */
+static socklen_t
+tunnel_address(const struct config *config, struct sockaddr_storage *ret)
+{
+    struct in6_addr addr;
+
+    config_parse_address(config->tunnel.listen, &addr);
+    memset(ret, 0, sizeof *ret);
+    if (IN6_IS_ADDR_V4MAPPED(&addr)) {
+        struct sockaddr_in *sin = (struct sockaddr_in *) ret;
+        sin->sin_family = AF_INET;
+        sin->sin_port = htons(config->tunnel.port);
+        memcpy(&sin->sin_addr, &addr.s6_addr[12], sizeof sin->sin_addr);
+        return sizeof *sin;
+    }
+    struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *) ret;
+    sin6->sin6_family = AF_INET6;
+    sin6->sin6_port = htons(config->tunnel.port);
+    sin6->sin6_addr = addr;
+    return sizeof *sin6;
+}
+
+char *
+setup_bind(const struct config *config, int old_fd, int *ret_fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = tunnel_address(config, &address);
+    int error = 0;
+
+    int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        if (address.ss_family == AF_INET6) {
+            set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+        }
+        /* Only while both have the port; afterwards nobody else may bind. */
+        set_option(old_fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        set_option(fd, SOL_SOCKET, SO_REUSEADDR, old_fd >= 0);
+        error = bind(fd, (struct sockaddr *) &address, size) ? errno : 0;
+        set_option(old_fd, SOL_SOCKET, SO_REUSEADDR, 0);
+        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 0);
+    } else {
+        error = errno;
+    }
+
+    if (error) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return xasprintf("tunnel: UDP port %"PRIu16" of %s can't be bound: "
+                         "%s; give another tunnel.listen or tunnel.port.",
+                         config->tunnel.port, config->tunnel.listen,
+                         ovs_strerror(error));
+    }
+    setup_receive_buffer(config, fd);
+    *ret_fd = fd;
+    return NULL;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What must be there before the programs start: directories, the lock that
+ * keeps a second master away, the shipper's keys, the running configuration,
+ * the UDP socket.
+ *
+ * All functions return null or a malloc()ed sentence, and leave outputs
+ * untouched on failure.
+ *
+ * Runs in: sluiced. */
+#ifndef SLUICE_SETUP_H
+#define SLUICE_SETUP_H 1
+
+#include <stddef.h>
+
+struct config;
+
+/* Makes the directories, and their parents, that are not there. */
+char *setup_directories(const struct config *);
+
+/* Takes the lock of the run directory.  It is held until '*ret_fd' is closed,
+ * at the latest when the process ends. */
+char *setup_lock(const struct config *, int *ret_fd);
+
+/* Makes the shipper's key pair at the first start; writes the public half
+ * into the spool at every start. */
+char *setup_keys(const struct config *);
+
+/* Replaces the running configuration, the one that the other programs read,
+ * by 'text', as a whole. */
+char *setup_publish(const struct config *, const char *text, size_t size);
+
+/* Binds a socket for the tunnel.  'old_fd' is the present one, or -1: where
+ * the port stays the same, the two have it at the same time. */
+char *setup_bind(const struct config *, int old_fd, int *ret_fd);
+
+/* Sets the size of the socket's receive buffer; beyond the system's limit if
+ * it may. */
+void setup_receive_buffer(const struct config *, int fd);
+
+#endif /* proxy-vm/master/setup.h */

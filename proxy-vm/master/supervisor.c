@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Starts programs, watches them, starts them again.  See supervisor.h. */
+#include <config.h>
+
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "openvswitch/poll-loop.h"
+#include "openvswitch/vlog.h"
+#include "process.h"
+#include "timeval.h"
+#include "util.h"
+
+VLOG_DEFINE_THIS_MODULE(supervisor);
+
+enum {
+    BACKOFF_MIN_MS = 100,
+    BACKOFF_MAX_MS = 10 * 1000,
+    STEADY_MS = 30 * 1000,      /* Having run so long it counts as healthy. */
+};
+
+void
+supervisor_init(struct supervisor *s)
+{
+    ovs_list_init(&s->children);
+}
+
+static void
+child_destroy(struct child *child)
+{
+    ovs_list_remove(&child->node);
+    for (char **arg = child->argv; *arg; arg++) {
+        free(*arg);
+    }
+    free(child->argv);
+    free(child->name);
+    free(child->last_exit);
+    free(child);
+}
+
+void
+supervisor_destroy(struct supervisor *s)
+{
+    struct child *child;
+
+    LIST_FOR_EACH_SAFE (child, node, &s->children) {
+        if (child->pid) {
+            kill(child->pid, SIGKILL);
+            while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
+                continue;
+            }
+        }
+        child_destroy(child);
+    }
+}
+
+struct child *
+supervisor_add(struct supervisor *s, const char *name, char ***argv, int fd)
+{
+    struct child *child = xzalloc(sizeof *child);
+
+    child->name = xstrdup(name);
+    child->argv = *argv;
+    *argv = NULL;
+    child->fd = fd;
+    child->goal = CHILD_RUN;
+    child->start_at_ms = time_msec();
+    ovs_list_push_back(&s->children, &child->node);
+    return child;
+}
+
+struct child *
+supervisor_find(const struct supervisor *s, const char *name)
+{
+    struct child *child;
+
+    LIST_FOR_EACH (child, node, &s->children) {
+        if (!strcmp(child->name, name)) {
+            return child;
+        }
+    }
+    return NULL;
+}
+
+void
+child_signal(const struct child *child, int signal)
+{
+    if (child->pid) {
+        kill(child->pid, signal);
+    }
+}
+
+static void
+begin_stop(struct child *child, enum child_goal goal, unsigned int patience_ms)
+{
+    if (child->goal == CHILD_RUN) {
+        child_signal(child, SIGTERM);
+        child->kill_at_ms = time_msec() + patience_ms;
+    }
+    child->goal = goal;
+    child->start_at_ms = time_msec();
+}
+
+void
+child_stop(struct child *child, unsigned int patience_ms)
+{
+    begin_stop(child, CHILD_STOP, patience_ms);
+}
+
+void
+child_restart(struct child *child, unsigned int patience_ms)
+{
+    begin_stop(child, CHILD_RESTART, patience_ms);
+}
+
+/* What the new process does; it never returns. */
+static void OVS_NO_RETURN
+become(const struct child *child, pid_t master)
+{
+    sigset_t none;
+
+    /* A process group of its own: an interrupt from the terminal goes to the
+     * master alone, which knows the order of stopping. */
+    setpgid(0, 0);
+
+    /* SIGKILL, because a new master must not find the files in use; nothing
+     * is lost by it. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master) {
+        _exit(1);
+    }
+
+    if (child->fd == CHILD_FD) {
+        fcntl(CHILD_FD, F_SETFD, 0);
+    } else if (child->fd >= 0) {
+        dup2(child->fd, CHILD_FD);
+    }
+    close_range(child->fd >= 0 ? CHILD_FD + 1 : CHILD_FD, ~0U, 0);
+
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    execv(child->argv[0], child->argv);
+
+    const char *error = ovs_strerror(errno);
+    ignore(write(STDERR_FILENO, child->argv[0], strlen(child->argv[0])));
+    ignore(write(STDERR_FILENO, ": can't be run: ", 16));
+    ignore(write(STDERR_FILENO, error, strlen(error)));
+    ignore(write(STDERR_FILENO, "\n", 1));
+    _exit(127);
+}
+
+/* Sets when to start 'child' after it ended, or could not be started. */
+static void
+back_off(struct child *child)
+{
+    long long int now = time_msec();
+
+    child->restarts++;
+    child->n_in_row = now - child->started_ms >= STEADY_MS ? 0
+                      : child->n_in_row + 1;
+    if (child->n_in_row <= 1) {
+        child->backoff_ms = 0;
+    } else {
+        child->backoff_ms = MIN(BACKOFF_MAX_MS,
+                                MAX(BACKOFF_MIN_MS, 2 * child->backoff_ms));
+    }
+    child->start_at_ms = now + child->backoff_ms;
+}
+
+static void
+start(struct child *child)
+{
+    pid_t master = getpid();
+    pid_t pid = fork();
+
+    if (!pid) {
+        become(child, master);
+    }
+    child->started_ms = time_msec();
+    child->started_ns = time_wall_usec() * 1000ULL;
+    if (pid < 0) {
+        VLOG_ERR("%s: can't be started: %s", child->name,
+                 ovs_strerror(errno));
+        back_off(child);
+        return;
+    }
+    child->pid = pid;
+    child->goal = CHILD_RUN;
+    VLOG_INFO("%s: started as process %ld", child->name, (long int) pid);
+}
+
+/* Notes how 'child' ended. */
+static void
+bury(struct child *child, int status)
+{
+    free(child->last_exit);
+    child->last_exit = process_status_msg(status);
+    child->pid = 0;
+
+    if (child->goal != CHILD_RUN) {
+        VLOG_INFO("%s: stopped (%s)", child->name, child->last_exit);
+        return;
+    }
+    back_off(child);
+    VLOG_WARN("%s: ended by itself (%s); it is started again in %u ms",
+              child->name, child->last_exit, child->backoff_ms);
+}
+
+void
+supervisor_run(struct supervisor *s)
+{
+    struct child *child;
+
+    LIST_FOR_EACH_SAFE (child, node, &s->children) {
+        int status;
+        if (child->pid && waitpid(child->pid, &status, WNOHANG) > 0) {
+            bury(child, status);
+        }
+        if (!child->pid) {
+            if (child->goal == CHILD_STOP) {
+                child_destroy(child);
+            } else if (time_msec() >= child->start_at_ms) {
+                start(child);
+            }
+        } else if (child->goal != CHILD_RUN
+                   && time_msec() >= child->kill_at_ms) {
+            VLOG_WARN("%s: did not stop when asked; it is killed",
+                      child->name);
+            kill(child->pid, SIGKILL);
+            child->kill_at_ms = LLONG_MAX;
+        }
+    }
+}
+
+void
+supervisor_wait(const struct supervisor *s)
+{
+    const struct child *child;
+
+    LIST_FOR_EACH (child, node, &s->children) {
+        if (!child->pid) {
+            poll_timer_wait_until(child->goal == CHILD_STOP ? LLONG_MIN
+                                  : child->start_at_ms);
+        } else if (child->goal != CHILD_RUN
+                   && child->kill_at_ms != LLONG_MAX) {
+            poll_timer_wait_until(child->kill_at_ms);
+        }
+    }
+}

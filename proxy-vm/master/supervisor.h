@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Starts programs, watches them, starts them again: at once the first time,
+ * then after a pause that doubles from 100 ms to 10 s; a program that ran for
+ * 30 s begins anew.  No program outlives its master.
+ *
+ * SIGCHLD must be blocked and must wake the poll loop.
+ *
+ * Runs in: sluiced. */
+#ifndef SLUICE_SUPERVISOR_H
+#define SLUICE_SUPERVISOR_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "openvswitch/list.h"
+
+struct child {
+    struct ovs_list node;       /* In struct supervisor's 'children'. */
+    char *name;                 /* "ship-7". */
+    char **argv;                /* Null at its end; argv[0] is the path. */
+    int fd;                     /* Borrowed; handed over as CHILD_FD; or -1. */
+
+    pid_t pid;                  /* 0: not running. */
+    uint64_t started_ns;        /* Unix epoch. */
+    unsigned int restarts;      /* After an exit that nobody asked for. */
+    char *last_exit;            /* In words; null if it never exited. */
+
+    /* Private to supervisor.c. */
+    enum child_goal {
+        CHILD_RUN,              /* Keep it running. */
+        CHILD_RESTART,          /* Stopping, to be started again at once. */
+        CHILD_STOP,             /* Stopping for good. */
+    } goal;
+    long long int started_ms;   /* Monotonic, as all that follow. */
+    long long int start_at_ms;
+    long long int kill_at_ms;   /* When to lose patience with stopping. */
+    unsigned int backoff_ms;    /* The latest pause. */
+    unsigned int n_in_row;      /* Exits since it last ran for long. */
+};
+
+enum {
+    CHILD_FD = 3,               /* Where a child finds its descriptor. */
+};
+
+struct supervisor {
+    struct ovs_list children;   /* "struct child", in order of adding. */
+};
+
+void supervisor_init(struct supervisor *);
+
+/* Kills what still runs, and waits for it. */
+void supervisor_destroy(struct supervisor *);
+
+/* Adds a program, to be started by supervisor_run().  Takes '*argv', whose
+ * strings are malloc()ed, and nulls it. */
+struct child *supervisor_add(struct supervisor *, const char *name,
+                             char ***argv, int fd);
+struct child *supervisor_find(const struct supervisor *, const char *name);
+
+/* Asks 'child' to end (SIGTERM), and kills it if it has not after
+ * 'patience_ms'.  Once it has ended, supervisor_run() frees it. */
+void child_stop(struct child *, unsigned int patience_ms);
+
+/* The same, but then it is started again, even if it was stopping for good. */
+void child_restart(struct child *, unsigned int patience_ms);
+
+/* Sends 'signal' if the child runs. */
+void child_signal(const struct child *, int signal);
+
+/* Starts, buries, frees what is due. */
+void supervisor_run(struct supervisor *);
+void supervisor_wait(const struct supervisor *);
+
+#endif /* proxy-vm/master/supervisor.h */

@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+#
+# Stands in for a program that sluiced starts: says what it sees, and ends as
+# it is told.
+#
+# In: NAME.mode beside it ("crash", "segv", "stubborn"), signals.
+# Out: a line for each event in the file "events" beside it:
+#     MILLISECONDS NAME PID EVENT
+# Runs in: tests/control/test-sluiced.py, as sluice-intake and so on.
+import os
+import signal
+import socket
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(sys.argv[0]))
+NAME = os.path.basename(sys.argv[0])
+if "--tenant" in sys.argv:
+    NAME += "-" + sys.argv[sys.argv.index("--tenant") + 1]
+
+
+def tell(event):
+    line = f"{time.monotonic_ns() // 1000000} {NAME} {os.getpid()} {event}\n"
+    fd = os.open(HERE + "/events", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, line.encode())
+    os.close(fd)
+
+
+def mode():
+    try:
+        with open(f"{HERE}/{NAME}.mode", encoding="ascii") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def main():
+    inherited = os.listdir("/proc/self/fd")     # And that directory's own.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+    signals = {signal.SIGHUP, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    tell(f"start fds={len(inherited) - 1} unblocked={unblocked} "
+         + " ".join(sys.argv[1:]))
+    if "--fd" in sys.argv:
+        fd = int(sys.argv[sys.argv.index("--fd") + 1])
+        with socket.socket(fileno=os.dup(fd)) as sock:
+            buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            tell(f"socket {sock.getsockname()[1]} {buffer}")
+    if mode() == "crash":
+        sys.exit(3)
+    if mode() == "segv":
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGSEGV)
+    while True:
+        number = signal.sigwait(signals)
+        tell(signal.Signals(number).name)
+        if number == signal.SIGTERM and mode() != "stubborn":
+            sys.exit(0)
+
+
+main()

@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+#
+# sluiced as a master: starting, watching, reloading, stopping, with programs
+# that stand in for the real ones.
+import os
+import signal
+import stat
+import subprocess
+
+from harness import (SLUICED, SOURCE, Sluiced, equal, free_port, is_alive,
+                     main, wait_for)
+
+
+def check_tells_good_from_bad():
+    good = subprocess.run(
+        [SLUICED, "--check", "--config", SOURCE + "/docs/sluice.yaml.example"],
+        capture_output=True, text=True, check=False)
+    equal(good.returncode, 0)
+    equal(good.stdout.split(": ", 1)[1],
+          "ok, 2 tenants, 2 hosts, GENEVE on 0.0.0.0 port 6081\n")
+    with Sluiced() as s:
+        s.write_config(tenants=(7, 99999999))
+        bad = subprocess.run([SLUICED, "--check", "--config", s.config],
+                             capture_output=True, text=True, check=False)
+        equal(bad.returncode, 1)
+        equal(bad.stdout, "")
+        equal(bad.stderr, s.config + ":12: tenants[1].id: 99999999 is not a "
+              "tenant number; give 1 to 16777215.\n")
+        equal(os.listdir(s.dir), os.listdir(s.dir))
+        assert not os.path.exists(s.dir + "/run")
+
+
+def wrong_usage_has_an_exit_status_of_its_own():
+    for args in ([], ["--config"], ["--nonsense"], ["--config", "f", "x"]):
+        result = subprocess.run([SLUICED, *args], capture_output=True,
+                                text=True, check=False)
+        equal(result.returncode, 2)
+        assert result.stderr
+
+
+def each_program_is_started_with_its_arguments():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        running = f"--config {s.dir}/run/sluice.yaml"
+        for name, fds, args in (
+                ("sluice-context", 3, running),
+                ("sluice-intake", 4, running + " --fd 3"),
+                ("sluice-ship-7", 3, running + " --tenant 7"),
+                ("sluice-ship-8", 3, running + " --tenant 8")):
+            equal([event.text for event in s.events(name, "start")],
+                  [f"start fds={fds} unblocked=True {args}"])
+        event = s.wait_for_event("sluice-intake", "socket")
+        equal(int(event.text.split()[1]), s.port)
+        assert int(event.text.split()[2]) > 65536
+        equal([p["name"] for p in s.ask("status")["programs"]],
+              ["context", "intake", "ship-7", "ship-8"])
+        equal(s.stop(), 0)
+
+
+def directories_keys_and_running_configuration_are_there():
+    with Sluiced() as s:
+        s.start()
+        for path, mode in (("run", 0o750), ("run/open", 0o700),
+                           ("deep/spool", 0o750), ("state", 0o700),
+                           ("state/ship.key", 0o600),
+                           ("deep/spool/key.pub", 0o644),
+                           ("run/sluice.yaml", 0o640),
+                           ("run/control.sock", 0o660)):
+            equal((path, stat.S_IMODE(os.stat(f"{s.dir}/{path}").st_mode)),
+                  (path, mode & ~os.umask(os.umask(0))
+                   if path != "run/control.sock" else mode))
+        equal(s.read(s.dir + "/run/sluice.yaml"), s.read(s.config))
+        secret = s.read(s.dir + "/state/ship.key")
+        public = s.read(s.dir + "/deep/spool/key.pub")
+        equal(s.stop(), 0)
+        os.unlink(s.dir + "/deep/spool/key.pub")
+        s.start()
+        equal(s.read(s.dir + "/state/ship.key"), secret)
+        equal(s.read(s.dir + "/deep/spool/key.pub"), public)
+
+
+def a_killed_program_is_started_again_at_once():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        first = s.wait_for_event("sluice-intake", "start")
+        os.kill(first.pid, signal.SIGKILL)
+        second = s.wait_for_event("sluice-intake", "start", 2)
+        program = s.program("intake")
+        equal(program["pid"], second.pid)
+        equal(program["restarts"], 1)
+        equal(program["last_exit"], "killed (Killed)")
+        equal(s.program("ship-7")["restarts"], 0)
+
+
+def a_crash_loop_backs_off_and_disturbs_no_other():
+    with Sluiced() as s:
+        s.set_mode("sluice-ship-8", "crash")
+        s.start()
+        s.wait_for_event("sluice-ship-8", "start", 6)
+        starts = [e.ms for e in s.events("sluice-ship-8", "start")]
+        gaps = [b - a for a, b in zip(starts, starts[1:])]
+        for gap, least in zip(gaps, (0, 100, 200, 400, 800)):
+            assert gap >= least, (gaps, least)
+        program = wait_for("six exits", lambda: (
+            lambda p: p if p["restarts"] >= 6 else None)(s.program("ship-8")))
+        equal(program["last_exit"], "exit status 3")
+        equal(program["pid"], 0)
+        for name in ("sluice-context", "sluice-intake", "sluice-ship-7"):
+            equal(len(s.events(name, "start")), 1)
+        equal(s.stop(), 0)
+
+
+def a_signal_is_told_in_words():
+    with Sluiced() as s:
+        s.set_mode("sluice-context", "segv")
+        s.start()
+        wait_for("an exit", lambda: s.program("context")["restarts"])
+        assert "Segmentation fault" in s.program("context")["last_exit"]
+
+
+def a_bad_reload_changes_nothing():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        before = s.read(s.dir + "/run/sluice.yaml")
+        s.write_config(tenants=(7, 7))
+        result = s.ctl("reload")
+        sentence = (s.config + ":12: tenants[1].id: 7 is the id of tenants[0] "
+                    "as well; give each its own.")
+        equal(result.returncode, 1)
+        equal(result.stderr, f"sluicectl: {sentence}\n")
+        equal(s.ask("status")["refused"], sentence)
+        assert sentence in s.ctl("status").stdout
+        equal(s.read(s.dir + "/run/sluice.yaml"), before)
+
+        # A restarted program does not see the bad file either.
+        pid = s.program("ship-7")["pid"]
+        os.kill(pid, signal.SIGKILL)
+        s.wait_for_event("sluice-ship-7", "start", 2)
+        equal(s.events(text="SIG"), [])
+
+        s.write_config()
+        equal(s.ctl("reload").returncode, 0)
+        equal(s.ask("status")["refused"], "")
+
+
+def a_good_reload_reaches_every_program():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        s.write_config(tenants=(8, 9), extra="batch:\n  max-delay-ms: 50\n")
+        result = s.ctl("reload")
+        equal((result.returncode, result.stdout),
+              (0, s.config + ": loaded\n"))
+        for name in ("sluice-context", "sluice-intake", "sluice-ship-8"):
+            s.wait_for_event(name, "SIGHUP")
+        s.wait_for_event("sluice-ship-7", "SIGTERM")
+        s.wait_for_event("sluice-ship-9", "start")
+        wait_for("the end of ship-7", lambda: not s.program("ship-7"))
+        equal(s.read(s.dir + "/run/sluice.yaml"), s.read(s.config))
+        equal([t["id"] for t in s.ask("tenants")["tenants"]], [8, 9])
+        equal(len(s.events("sluice-ship-8", "start")), 1)
+
+
+def a_tenant_that_leaves_and_returns_has_one_shipper():
+    with Sluiced() as s:
+        s.set_mode("sluice-ship-7", "stubborn")
+        s.start().wait_for_all()
+        s.write_config(tenants=(8,))
+        equal(s.ctl("reload").returncode, 0)
+        s.wait_for_event("sluice-ship-7", "SIGTERM")
+        s.write_config(tenants=(7, 8))
+        equal(s.ctl("reload").returncode, 0)
+        equal(len(s.events("sluice-ship-7", "start")), 1)
+        first = s.events("sluice-ship-7", "start")[0]
+        second = s.wait_for_event("sluice-ship-7", "start", 2)
+        assert not is_alive(first.pid)
+        equal(s.program("ship-7")["pid"], second.pid)
+        s.set_mode("sluice-ship-7", "")
+
+
+def sighup_reloads_too():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        s.write_config(tenants=(7,))
+        s.process.send_signal(signal.SIGHUP)
+        wait_for("one tenant", lambda: len(s.ask("tenants")["tenants"]) == 1)
+
+
+def a_changed_port_gives_intake_a_new_socket():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        s.wait_for_event("sluice-intake", "socket")
+        s.port = free_port()
+        s.write_config()
+        equal(s.ctl("reload").returncode, 0)
+        event = s.wait_for_event("sluice-intake", "socket", 2)
+        equal(int(event.text.split()[1]), s.port)
+        equal(s.program("intake")["restarts"], 0)
+        equal(s.events("sluice-ship-7", "SIGTERM"), [])
+
+        # The same port of another address: both sockets have it for a while.
+        s.write(s.config, s.read(s.config).replace("127.0.0.1\n  port",
+                                                   "0.0.0.0\n  port"))
+        equal(s.ctl("reload").stderr, "")
+        s.wait_for_event("sluice-intake", "socket", 3)
+
+
+def a_changed_receive_buffer_needs_no_restart():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        s.write(s.config, s.read(s.config).replace(
+            "tunnel:\n", "tunnel:\n  receive-buffer: 65536\n"))
+        equal(s.ctl("reload").returncode, 0)
+        s.wait_for_event("sluice-intake", "SIGHUP")
+        equal(len(s.events("sluice-intake", "start")), 1)
+
+
+def what_cannot_change_is_refused():
+    with Sluiced() as s:
+        s.start()
+        s.write(s.config, s.read(s.config).replace("/deep/spool", "/other"))
+        result = s.ctl("reload")
+        equal(result.returncode, 1)
+        equal(result.stderr, f"sluicectl: paths.spool: it can't change from "
+              f"{s.dir}/deep/spool to {s.dir}/other while sluiced runs; "
+              f"restart sluiced.\n")
+
+
+def a_port_in_use_is_refused_and_the_old_one_stays():
+    with Sluiced() as s, Sluiced() as other:
+        s.start().wait_for_all()
+        other.start()
+        s.port = other.port
+        s.write_config()
+        result = s.ctl("reload")
+        equal(result.returncode, 1)
+        equal(result.stderr, f"sluicectl: tunnel: UDP port {s.port} of "
+              "127.0.0.1 can't be bound: Address already in use; give "
+              "another tunnel.listen or tunnel.port.\n")
+        equal(s.events(text="SIG"), [])
+
+
+def stopping_goes_along_the_way_of_a_line():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        pids = [p["pid"] for p in s.ask("status")["programs"]]
+        equal(s.stop(), 0)
+        order = [e.name for e in s.events(text="SIGTERM")]
+        equal((order[0], sorted(order[1:3]), order[3]),
+              ("sluice-intake", ["sluice-ship-7", "sluice-ship-8"],
+               "sluice-context"))
+        assert not any(is_alive(pid) for pid in pids)
+        assert not os.path.exists(s.socket)
+
+
+def a_program_that_does_not_stop_is_killed():
+    with Sluiced() as s:
+        s.set_mode("sluice-ship-8", "stubborn")
+        s.start().wait_for_all()
+        pid = s.program("ship-8")["pid"]
+        equal(s.stop(), 0)
+        assert not is_alive(pid)
+        equal(len(s.events("sluice-ship-8", "SIGTERM")), 1)
+
+
+def no_program_outlives_a_killed_master():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        pids = [p["pid"] for p in s.ask("status")["programs"]]
+        s.process.kill()
+        s.process.wait()
+        wait_for("the end of all",
+                 lambda: not any(is_alive(pid) for pid in pids))
+        s.start()               # In spite of what was left behind.
+        equal(s.stop(), 0)
+
+
+def a_second_master_is_refused():
+    with Sluiced() as s:
+        s.start()
+        result = s.run_to_end()
+        equal(result.returncode, 1)
+        equal(result.stderr, f"sluiced: {s.dir}/run/sluiced.lock is locked: "
+              "another sluiced runs there; stop it, or give this one its own "
+              "paths.run.\n")
+        equal(s.ctl("status").returncode, 0)
+
+
+def a_missing_program_is_told():
+    with Sluiced(programs=("sluice-context", "sluice-intake")) as s:
+        result = s.run_to_end()
+        equal(result.returncode, 1)
+        equal(result.stderr, f"sluiced: {s.libexec}/sluice-ship can't be run: "
+              "No such file or directory; install it there, or name its "
+              "directory with --libexec.\n")
+
+
+def keys_that_others_may_read_are_refused():
+    with Sluiced() as s:
+        s.start()
+        equal(s.stop(), 0)
+        os.chmod(s.dir + "/state/ship.key", 0o644)
+        result = s.run_to_end()
+        equal(result.returncode, 1)
+        assert "the shipper's keys" in result.stderr, result.stderr
+
+
+main([
+    check_tells_good_from_bad,
+    wrong_usage_has_an_exit_status_of_its_own,
+    each_program_is_started_with_its_arguments,
+    directories_keys_and_running_configuration_are_there,
+    a_killed_program_is_started_again_at_once,
+    a_crash_loop_backs_off_and_disturbs_no_other,
+    a_signal_is_told_in_words,
+    a_bad_reload_changes_nothing,
+    a_good_reload_reaches_every_program,
+    a_tenant_that_leaves_and_returns_has_one_shipper,
+    sighup_reloads_too,
+    a_changed_port_gives_intake_a_new_socket,
+    a_changed_receive_buffer_needs_no_restart,
+    what_cannot_change_is_refused,
+    a_port_in_use_is_refused_and_the_old_one_stays,
+    stopping_goes_along_the_way_of_a_line,
+    a_program_that_does_not_stop_is_killed,
+    no_program_outlives_a_killed_master,
+    a_second_master_is_refused,
+    a_missing_program_is_told,
+    keys_that_others_may_read_are_refused,
+])

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <config.h>
+
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "answer.h"
+#include "config.h"
+#include "control-frame.h"
+#include "master.h"
+#include "openvswitch/ofpbuf.h"
+#include "printable.h"
+#include "spool.h"
+#include "stats.h"
+#include "util.h"
+
+/* A master without programs, in a directory of its own. */
+struct fixture {
+    char *dir;
+    struct master master;
+    struct intake_stats *intake;
+    struct ship_stats *ship;
+};
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = xzalloc(sizeof *f);
+    char *base = xasprintf("%s/sluice-test.XXXXXX",
+                           getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+
+    f->dir = mkdtemp(base);
+    assert_non_null(f->dir);
+    char *spool = xasprintf("%s/spool", f->dir);
+    assert_int_equal(mkdir(spool, 0700), 0);
+    char *text = xasprintf("paths: {run: %s, spool: %s}\n"
+                           "tenants:\n"
+                           "- {id: 7, name: seven, server: 'h:514'}\n"
+                           "- {id: 8, name: eight, server: 'h:515'}\n",
+                           f->dir, spool);
+    assert_null(config_parse("f", text, strlen(text), &f->master.config));
+    assert_int_equal(spool_open(spool, &f->master.spool), 0);
+    supervisor_init(&f->master.supervisor);
+    f->master.config_path = "f";
+    char *intake = config_path_intake_stats(f->master.config);
+    char *ship = config_path_ship_stats(f->master.config, 7);
+    assert_int_equal(intake_stats_map(intake, &f->intake), 0);
+    assert_int_equal(ship_stats_map(ship, 7, &f->ship), 0);
+    free(intake);
+    free(ship);
+    free(spool);
+    free(text);
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    stats_unmap(f->intake);
+    stats_unmap(f->ship);
+    spool_close(f->master.spool);
+    config_destroy(f->master.config);
+    char *command = xasprintf("rm -rf '%s'", f->dir);
+    int error = system(command);
+    free(command);
+    free(f->dir);
+    free(f);
+    return error;
+}
+
+/* Asks 'verb'; adds the number of messages that the answer takes to '*ret_n'.
+ * The last is returned. */
+static Sluice__Response *
+ask(struct fixture *f, Sluice__Verb verb, size_t *ret_n_vms, size_t *ret_n)
+{
+    const uint8_t request[] = { 0x08, verb };
+    Sluice__Response *response = NULL;
+    struct control_reader reader;
+    struct ofpbuf out;
+
+    ofpbuf_init(&out, 0);
+    answer_request(&f->master, slice_of(request, sizeof request), &out);
+    struct slice rest = slice_of(out.data, out.size);
+    control_reader_init(&reader);
+    while (rest.size) {
+        assert_int_equal(control_reader_push(&reader, &rest), CONTROL_READY);
+        if (response) {
+            assert_true(response->more);
+            control_free_response(response);
+        }
+        response = control_unpack_response(control_reader_message(&reader));
+        assert_non_null(response);
+        if (ret_n) {
+            *ret_n_vms += response->n_vms;
+            ++*ret_n;
+        }
+        control_reader_next(&reader);
+    }
+    assert_false(response->more);
+    control_reader_destroy(&reader);
+    ofpbuf_uninit(&out);
+    return response;
+}
+
+static void
+the_books_come_from_all_programs(void **state)
+{
+    struct fixture *f = *state;
+    struct stats_tenant *t = intake_stats_tenant(f->intake, 7);
+
+    stats_set(&t->counters[TENANT_RECEIVED], 20);
+    stats_set(&t->counters[TENANT_DROPPED], 3);
+    stats_set(&t->counters[TENANT_OPEN], 5);
+    stats_set(&t->counters[TENANT_BYTES], 999);
+    stats_set(&f->ship->counters[SHIP_SHIPPED], 10);
+    stats_set(&f->ship->counters[SHIP_DROPPED], 2);
+    stats_set(&f->ship->state, SHIP_STATE_BACKOFF);
+    ovs_strlcpy(f->ship->error, "no\nroute", sizeof f->ship->error);
+
+    Sluice__Response *r = ask(f, SLUICE__VERB__TENANTS, NULL, NULL);
+    assert_string_equal(r->error, "");
+    assert_int_equal(r->n_tenants, 2);
+    const Sluice__Tenant *seven = r->tenants[0];
+    assert_int_equal(seven->id, 7);
+    assert_string_equal(seven->name, "seven");
+    assert_string_equal(seven->server, "h:514");
+    assert_string_equal(seven->state, "backoff");
+    assert_string_equal(seven->error, "no?route");
+    assert_int_equal(seven->received, seven->dropped + seven->open
+                     + seven->spooled + seven->quarantined + seven->shipped);
+    assert_int_equal(seven->dropped, 5);
+    assert_int_equal(seven->bytes, 999);
+    assert_int_equal(r->tenants[1]->id, 8);
+    assert_string_equal(r->tenants[1]->state, "not running");
+    assert_int_equal(r->tenants[1]->received, 0);
+    control_free_response(r);
+}
+
+static uint64_t
+sum_of(const Sluice__Response *r, const char *name)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < r->n_counters; i++) {
+        if (!strcmp(r->counters[i]->name, name)) {
+            sum += r->counters[i]->value;
+        }
+    }
+    return sum;
+}
+
+static void
+each_drop_is_told_once(void **state)
+{
+    struct fixture *f = *state;
+    struct stats_tenant *t = intake_stats_tenant(f->intake, 8);
+
+    stats_set(&f->intake->drops[SLUICE_DROP_GENEVE_TRUNCATED], 4);
+    stats_set(&f->intake->drops[SLUICE_DROP_INNER_EMPTY], 5);
+    stats_set(&t->drops[SLUICE_DROP_INNER_EMPTY], 2);
+
+    Sluice__Response *r = ask(f, SLUICE__VERB__COUNTERS, NULL, NULL);
+    assert_int_equal(sum_of(r, "geneve-truncated"), 4);
+    assert_int_equal(sum_of(r, "inner-empty"), 5);
+    assert_int_equal(sum_of(r, "tenant-vni"), 0);
+    for (size_t i = 0; i < r->n_counters; i++) {
+        const Sluice__Counter *c = r->counters[i];
+        if (!strcmp(c->name, "inner-empty")) {
+            assert_int_equal(c->value, c->tenant == 8 ? 2 : 3);
+            assert_string_not_equal(c->text, "");
+        }
+        assert_string_not_equal(c->unit, "");
+    }
+    control_free_response(r);
+}
+
+static void
+many_virtual_machines_come_in_parts(void **state)
+{
+    enum { N = 5000 };
+    struct fixture *f = *state;
+    size_t n = 0, n_parts = 0;
+
+    for (size_t i = 0; i < N; i++) {
+        struct stats_source *s = &f->intake->sources[i];
+        memset(s, 0xff, sizeof *s);
+        memset(s->vm_name, 'n', sizeof s->vm_name);
+        memset(s->claimed_host, '\n', sizeof s->claimed_host);
+        stats_set(&s->tenant, 7);
+    }
+    Sluice__Response *r = ask(f, SLUICE__VERB__VMS, &n, &n_parts);
+    assert_int_equal(n, N);
+    assert_int_equal(n_parts, 5);
+    const Sluice__Vm *vm = r->vms[0];
+    assert_int_equal(strlen(vm->name), STATS_HOSTNAME_SIZE);
+    assert_int_equal(strspn(vm->claimed_host, "?"), STATS_HOSTNAME_SIZE);
+    assert_int_equal(vm->vm.len, 16);
+    assert_int_equal(vm->mac.len, 6);
+    assert_string_equal(vm->origin, "stock");
+    control_free_response(r);
+}
+
+static void
+a_source_is_told_as_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct stats_source *s = &f->intake->sources[0];
+
+    memset(f->intake->sources, 0, sizeof f->intake->sources);
+    inet_pton(AF_INET6, "::ffff:198.18.0.1", s->vtep);
+    stats_set(&s->ofp_port, 3);
+    stats_set(&s->sent, 9);
+    stats_set(&s->tenant, 7);
+    ovs_strlcpy(s->vm_name, "B\xc3\xbcro\xe2\x80\xae\xff", sizeof s->vm_name);
+
+    Sluice__Response *r = ask(f, SLUICE__VERB__VMS, NULL, NULL);
+    assert_int_equal(r->n_vms, 1);
+    assert_string_equal(r->vms[0]->vtep, "198.18.0.1");
+    assert_string_equal(r->vms[0]->name, "B\xc3\xbcro????");
+    assert_string_equal(r->vms[0]->origin, "sluice");
+    assert_int_equal(r->vms[0]->vm.len, 0);
+    assert_int_equal(r->vms[0]->ofp_port, 3);
+    assert_int_equal(r->vms[0]->sent, 9);
+    control_free_response(r);
+}
+
+static void
+the_spool_is_told_for_each_tenant(void **state)
+{
+    struct fixture *f = *state;
+
+    Sluice__Response *r = ask(f, SLUICE__VERB__SPOOL, NULL, NULL);
+    assert_int_equal(r->n_spool, 2);
+    assert_int_equal(r->spool[0]->tenant, 7);
+    assert_int_equal(r->spool[1]->tenant, 8);
+    assert_int_equal(r->spool[0]->lines, 0);
+    control_free_response(r);
+}
+
+static void
+what_steers_a_terminal_is_not_printable(void **state)
+{
+    static const char *const bad[] = {
+        "\n", "\x1b[2J", "\x7f", "\xc2\x9b", "\xe2\x80\xae", "\xe2\x81\xa6",
+        "\xd8\x9c", "\xff", "\xc0\x80", "\xed\xa0\x80", "\xe2\x82",
+    };
+
+    (void) state;
+    assert_true(is_printable(slice_from_string("B\xc3\xbcro")));
+    assert_true(is_printable(slice_from_string("\xf0\x9f\x92\xa7")));
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_false(is_printable(slice_from_string(bad[i])));
+        char *s = make_printable(bad[i], 100);
+        assert_true(is_printable(slice_from_string(s)));
+        assert_int_equal(strlen(s), strlen(bad[i]));
+        free(s);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_books_come_from_all_programs),
+        cmocka_unit_test(each_drop_is_told_once),
+        cmocka_unit_test(many_virtual_machines_come_in_parts),
+        cmocka_unit_test(a_source_is_told_as_it_is),
+        cmocka_unit_test(the_spool_is_told_for_each_tenant),
+        cmocka_unit_test(what_steers_a_terminal_is_not_printable),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
