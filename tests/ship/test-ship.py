@@ -37,6 +37,19 @@ input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="all"
       supportOctetCountedFraming="on")
 """
 
+CONFIG = """
+paths:
+  run: {dir}/run
+  spool: {dir}/spool
+  state: {dir}/state
+output:
+  hold-ms: 100
+tenants:
+  - id: {tenant}
+    name: test
+    server: 127.0.0.1:{port}
+"""
+
 
 class Failure(Exception):
     pass
@@ -390,6 +403,32 @@ def a_talking_server_is_not_listened_to(b):
             check(b.stat("shipped") == 10, "shipped")
 
 
+def the_configuration_says_it_all(b):
+    conf = b.path("sluice.yaml")
+    with open(conf, "w") as f:
+        f.write(CONFIG.format(dir=b.dir, port=b.port, tenant=TENANT))
+    os.mkdir(b.path("run"))
+    os.mkdir(b.path("state"))
+    os.rename(b.key, b.path("state/ship.key"))
+    b.stats_file = b.path("run/ship-%d.stats" % TENANT)
+    b.push(1, 10)
+    b.start_server()
+    wait_until(lambda: connects(b.port), "rsyslogd does not listen")
+
+    def run(tenant):
+        return subprocess.run([SHIP, "--config", conf, "--once",
+                               "--tenant", str(tenant)],
+                              stderr=subprocess.PIPE, timeout=LIMIT_S)
+
+    done = run(TENANT)
+    check(done.returncode == 0, done.stderr)
+    wait_until(lambda: len(b.received()) >= b.n_lines, "lines are missing")
+    b.check_received(duplicates=False)
+    done = run(TENANT + 1)
+    check(done.returncode == 1, "exit status %d" % done.returncode)
+    check(b"has no tenant 8" in done.stderr, done.stderr)
+
+
 def wrong_options_are_refused_with_a_sentence(b):
     def refuses(what, *args):
         done = subprocess.run([SHIP, *args], stderr=subprocess.PIPE,
@@ -439,6 +478,7 @@ def main():
         the_end_of_an_idle_session_is_noticed,
         a_batch_is_kept_until_the_hold_time_is_over,
         a_talking_server_is_not_listened_to,
+        the_configuration_says_it_all,
         wrong_options_are_refused_with_a_sentence,
     ]
     wanted = sys.argv[1:]
