@@ -123,6 +123,7 @@ render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         { "PORT", TABLE_RIGHT },
         { "MAC", TABLE_LEFT },
         { "ORIGIN", TABLE_LEFT },
+        { "BEFORE", TABLE_RIGHT },
         { "SENT", TABLE_RIGHT },
         { "RECEIVED", TABLE_RIGHT },
         { "LOST", TABLE_RIGHT },
@@ -148,6 +149,7 @@ render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         add_number(&t, vm->ofp_port != 0, vm->ofp_port);
         table_add(&t, "%s", mac);
         table_add(&t, "%s", vm->origin);
+        add_number(&t, numbered, vm->before);
         add_number(&t, numbered, vm->sent);
         table_add(&t, "%"PRIu64, vm->received);
         add_number(&t, numbered, vm->lost);

@@ -296,6 +296,7 @@ answer_vm(struct draft *d, const struct stats_source *s)
     vm->sent = stats_get(&s->sent);
     vm->received = stats_get(&s->received);
     vm->lost = stats_get(&s->lost);
+    vm->before = stats_get(&s->before);
     vm->replayed = stats_get(&s->replayed);
     vm->bytes = stats_get(&s->bytes);
     vm->redactions = stats_get(&s->redactions);

@@ -160,6 +160,7 @@ virtual_machines_are_shown(void **state)
     a.mac = (ProtobufCBinaryData) { .data = mac, .len = sizeof mac };
     a.origin = "sluice";
     a.seq_highest = 12;
+    a.before = 4;
     a.sent = 12;
     a.received = 11;
     a.lost = 1;
@@ -175,13 +176,13 @@ virtual_machines_are_shown(void **state)
     r.n_vms = 2;
     expect_text(render_vms, &r,
 "TENANT  VM                                    NAME  CLAIMS  HOST         "
-"PORT  MAC                ORIGIN  SENT  RECEIVED  LOST  REPLAYED  "
+"PORT  MAC                ORIGIN  BEFORE  SENT  RECEIVED  LOST  REPLAYED  "
 "REDACTIONS   BYTES  LATEST\n"
 "     7  a0000000-0000-4000-8000-000000000001  Büro  web     198.18.0.1   "
-"   5  02:00:00:00:00:0a  sluice    12        11     1         0  "
+"   5  02:00:00:00:00:0a  sluice       4    12        11     1         0  "
 "         0  1023 B     2 s\n"
 "     8  -                                     -     -       2001:db8::1  "
-"   -  02:00:00:00:00:0a  stock      -         3     -         -  "
+"   -  02:00:00:00:00:0a  stock        -     -         3     -         -  "
 "         0     0 B     0 s\n");
     r.n_vms = 1;
     struct ds text = DS_EMPTY_INITIALIZER;
