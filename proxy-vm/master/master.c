@@ -24,9 +24,18 @@ VLOG_DEFINE_THIS_MODULE(master);
 /* How long the programs may take to stop. */
 enum {
     INTAKE_PATIENCE_MS = 10 * 1000, /* It flushes into the spool. */
-    SHIP_PATIENCE_MS = 3 * 1000,
+    SHIP_PATIENCE_MS = 3 * 1000,    /* Besides the hold time. */
+    SHIP_MAX_HOLD_MS = 30 * 1000,   /* Of the hold time, so much at most. */
     CONTEXT_PATIENCE_MS = 2 * 1000,
 };
+
+/* Stopped any earlier, a shipper leaves batches behind that were sent but not
+ * confirmed, which the next one sends again. */
+static unsigned int
+ship_patience_ms(const struct config *config)
+{
+    return SHIP_PATIENCE_MS + MIN(config->output.hold_ms, SHIP_MAX_HOLD_MS);
+}
 
 static char *
 ship_name(uint32_t tenant)
@@ -217,34 +226,84 @@ tunnel_moved(const struct config *old, const struct config *new)
             || old->tunnel.port != new->tunnel.port);
 }
 
-/* Has a shipper for each tenant of the new configuration and for no other. */
+static bool
+batches_changed(const struct config *old, const struct config *new)
+{
+    return (old->batch.max_bytes != new->batch.max_bytes
+            || old->batch.max_delay_ms != new->batch.max_delay_ms);
+}
+
+/* Returns true if the shipper of 'tenant', which is in both, was started with
+ * what is no longer right. */
+static bool
+ship_changed(const struct config *old, const struct config *new,
+             uint32_t tenant)
+{
+    return (strcmp(config_find_tenant(old, tenant)->server,
+                   config_find_tenant(new, tenant)->server)
+            || strcmp(old->output.sd_id, new->output.sd_id)
+            || old->output.hold_ms != new->output.hold_ms
+            || old->output.timeout_ms != new->output.timeout_ms
+            || old->output.backoff_max_ms != new->output.backoff_max_ms);
+}
+
+static struct child *
+find_ship(const struct master *m, uint32_t tenant)
+{
+    char *name = ship_name(tenant);
+    struct child *ship = supervisor_find(&m->supervisor, name);
+
+    free(name);
+    return ship;
+}
+
+/* Has a shipper for each tenant of the new configuration and for no other.
+ * One that nothing changed for keeps its session: whatever is on its way would
+ * be sent again. */
 static void
 follow_tenants(struct master *m, const struct config *old)
 {
+    unsigned int patience_ms = ship_patience_ms(old);
+
     for (size_t i = 0; i < old->tenants_count; i++) {
         uint32_t id = old->tenants[i].id;
         if (!config_find_tenant(m->config, id)) {
-            char *name = ship_name(id);
-            struct child *ship = supervisor_find(&m->supervisor, name);
+            struct child *ship = find_ship(m, id);
             if (ship) {
-                child_stop(ship, SHIP_PATIENCE_MS);
+                child_stop(ship, patience_ms);
             }
-            free(name);
         }
     }
     for (size_t i = 0; i < m->config->tenants_count; i++) {
         uint32_t id = m->config->tenants[i].id;
-        if (!config_find_tenant(old, id)) {
-            /* One that was taken out a moment ago may still be stopping. */
-            char *name = ship_name(id);
-            struct child *ship = supervisor_find(&m->supervisor, name);
-            if (ship) {
-                child_restart(ship, SHIP_PATIENCE_MS);
-            } else {
-                add_ship(m, id);
-            }
-            free(name);
+        /* One that was taken out a moment ago may still be stopping. */
+        struct child *ship = find_ship(m, id);
+        if (!ship) {
+            add_ship(m, id);
+        } else if (!config_find_tenant(old, id)
+                   || ship_changed(old, m->config, id)) {
+            child_restart(ship, patience_ms);
         }
+    }
+}
+
+/* Has intake use the new configuration, and 'socket_fd' unless it is -1. */
+static void
+follow_intake(struct master *m, const struct config *old, int socket_fd)
+{
+    if (socket_fd >= 0) {
+        close(m->socket_fd);
+        m->socket_fd = socket_fd;
+        m->intake->fd = socket_fd;
+    } else if (old->tunnel.receive_buffer
+               != m->config->tunnel.receive_buffer) {
+        /* The socket is one, whoever holds a descriptor of it. */
+        setup_receive_buffer(m->config, m->socket_fd);
+    }
+    if (socket_fd >= 0 || batches_changed(old, m->config)) {
+        child_restart(m->intake, INTAKE_PATIENCE_MS);
+    } else if (m->intake->goal == CHILD_RUN) {
+        child_signal(m->intake, SIGHUP);
     }
 }
 
@@ -252,26 +311,15 @@ follow_tenants(struct master *m, const struct config *old)
 static void
 adopt(struct master *m, struct config *new, int socket_fd)
 {
+    struct child *context = supervisor_find(&m->supervisor, "context");
     struct config *old = m->config;
-    struct child *child;
 
     m->config = new;
     m->loaded_ns = time_wall_usec() * 1000ULL;
-    LIST_FOR_EACH (child, node, &m->supervisor.children) {
-        if (child->goal == CHILD_RUN
-            && (child != m->intake || socket_fd < 0)) {
-            child_signal(child, SIGHUP);
-        }
+    if (context) {
+        child_signal(context, SIGHUP);
     }
-    if (socket_fd >= 0) {
-        close(m->socket_fd);
-        m->socket_fd = socket_fd;
-        m->intake->fd = socket_fd;
-        child_restart(m->intake, INTAKE_PATIENCE_MS);
-    } else if (old->tunnel.receive_buffer != new->tunnel.receive_buffer) {
-        /* The socket is one, whoever holds a descriptor of it. */
-        setup_receive_buffer(new, m->socket_fd);
-    }
+    follow_intake(m, old, socket_fd);
     follow_tenants(m, old);
     config_destroy(old);
 }
@@ -348,7 +396,7 @@ stop_rest(struct master *m)
 
     LIST_FOR_EACH (child, node, &m->supervisor.children) {
         if (child != context) {
-            child_stop(child, SHIP_PATIENCE_MS);
+            child_stop(child, ship_patience_ms(m->config));
             ships = true;
         }
     }

@@ -147,18 +147,54 @@ def a_bad_reload_changes_nothing():
 def a_good_reload_reaches_every_program():
     with Sluiced() as s:
         s.start().wait_for_all()
-        s.write_config(tenants=(8, 9), extra="batch:\n  max-delay-ms: 50\n")
+        s.write_config(tenants=(8, 9))
         result = s.ctl("reload")
         equal((result.returncode, result.stdout),
               (0, s.config + ": loaded\n"))
-        for name in ("sluice-context", "sluice-intake", "sluice-ship-8"):
+        for name in ("sluice-context", "sluice-intake"):
             s.wait_for_event(name, "SIGHUP")
         s.wait_for_event("sluice-ship-7", "SIGTERM")
         s.wait_for_event("sluice-ship-9", "start")
         wait_for("the end of ship-7", lambda: not s.program("ship-7"))
         equal(s.read(s.dir + "/run/sluice.yaml"), s.read(s.config))
         equal([t["id"] for t in s.ask("tenants")["tenants"]], [8, 9])
-        equal(len(s.events("sluice-ship-8", "start")), 1)
+        equal(s.events("sluice-ship-8", "SIG"), [])
+
+
+def a_reload_disturbs_only_the_shippers_that_it_is_about():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        equal(s.ctl("reload").returncode, 0)
+        s.wait_for_event("sluice-intake", "SIGHUP")
+
+        # The server of one tenant.
+        before = s.read(s.config)
+        at = before.index("server: ", before.index("id: 8"))
+        end = before.index("\n", at)
+        s.write(s.config, before[:at] + "server: 127.0.0.1:10" + before[end:])
+        equal(s.ctl("reload").returncode, 0)
+        s.wait_for_event("sluice-ship-8", "SIGTERM")
+        s.wait_for_event("sluice-ship-8", "start", 2)
+        equal(s.events("sluice-ship-7", "SIG"), [])
+
+        # What all of them have in common.
+        s.write(s.config, s.read(s.config) + "output:\n  hold-ms: 1\n")
+        equal(s.ctl("reload").returncode, 0)
+        s.wait_for_event("sluice-ship-7", "start", 2)
+        s.wait_for_event("sluice-ship-8", "start", 3)
+        equal([e.text for e in s.events(text="SIGHUP")
+               if e.name.startswith("sluice-ship")], [])
+        for name in ("ship-7", "ship-8"):
+            equal(s.program(name)["restarts"], 0)
+
+
+def a_changed_batch_size_reaches_intake():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        s.write_config(extra="batch:\n  max-delay-ms: 50\n")
+        equal(s.ctl("reload").returncode, 0)
+        s.wait_for_event("sluice-intake", "SIGTERM")
+        s.wait_for_event("sluice-intake", "start", 2)
 
 
 def a_tenant_that_leaves_and_returns_has_one_shipper():
@@ -315,6 +351,8 @@ main([
     a_signal_is_told_in_words,
     a_bad_reload_changes_nothing,
     a_good_reload_reaches_every_program,
+    a_reload_disturbs_only_the_shippers_that_it_is_about,
+    a_changed_batch_size_reaches_intake,
     a_tenant_that_leaves_and_returns_has_one_shipper,
     sighup_reloads_too,
     a_changed_port_gives_intake_a_new_socket,
