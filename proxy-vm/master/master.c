@@ -145,16 +145,18 @@ master_create(char *config_path, char *libexec, struct master **ret)
     char *text = NULL;
     size_t size = 0;
 
-    m->config_path = config_path;
+    /* Absolute, for sluicectl has another working directory. */
+    m->config_path = abs_file_name(NULL, config_path);
+    free(config_path);
     m->libexec = libexec;
     m->lock_fd = -1;
     m->socket_fd = -1;
     m->started_ns = m->loaded_ns = time_wall_usec() * 1000ULL;
     supervisor_init(&m->supervisor);
 
-    char *sentence = config_read_file(config_path, &text, &size);
+    char *sentence = config_read_file(m->config_path, &text, &size);
     if (!sentence) {
-        sentence = config_parse(config_path, text, size, &m->config);
+        sentence = config_parse(m->config_path, text, size, &m->config);
     }
     if (!sentence) {
         sentence = prepare(m, text, size);

@@ -221,7 +221,7 @@ main(int argc, char *argv[])
         free(path);
     }
     if (!sentence) {
-        VLOG_INFO("%s: loaded, %u tenants", options.config,
+        VLOG_INFO("%s: loaded, %u tenants", master->config_path,
                   master->config->tenants_count);
         run(master, control, signal_fd);
         VLOG_INFO("stopped");

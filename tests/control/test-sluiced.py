@@ -5,11 +5,12 @@
 # that stand in for the real ones.
 import os
 import signal
+import socket
 import stat
 import subprocess
 
-from harness import (SLUICED, SOURCE, Sluiced, equal, free_port, is_alive,
-                     main, wait_for)
+from harness import (BUILD, SLUICED, SOURCE, Sluiced, equal, free_port,
+                     is_alive, main, wait_for)
 
 
 def check_tells_good_from_bad():
@@ -341,6 +342,28 @@ def keys_that_others_may_read_are_refused():
         assert "the shipper's keys" in result.stderr, result.stderr
 
 
+def the_real_programs_run_together():
+    with Sluiced() as s:
+        s.libexec = BUILD + "/proxy-vm"
+        s.start()
+        wait_for("intake", lambda: os.path.exists(s.dir + "/run/intake.stats"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"short", ("127.0.0.1", s.port))
+        wait_for("a drop", lambda: [
+            (c["tenant"], c["value"]) for c in s.ask("counters")["counters"]
+            if c["name"] == "geneve-truncated"] == [(0, 1)])
+        wait_for("the shippers", lambda: [
+            t["state"] for t in s.ask("tenants")["tenants"]
+        ] == ["idle", "idle"])
+        s.write_config(tenants=(7,), extra="batch:\n  max-delay-ms: 50\n")
+        equal(s.ctl("reload").stderr, "")
+        wait_for("the end of ship-8", lambda: not s.program("ship-8"))
+        equal([(p["name"], p["restarts"])
+               for p in s.ask("status")["programs"]],
+              [("context", 0), ("intake", 0), ("ship-7", 0)])
+        equal(s.stop(), 0)
+
+
 main([
     check_tells_good_from_bad,
     wrong_usage_has_an_exit_status_of_its_own,
@@ -365,4 +388,5 @@ main([
     a_second_master_is_refused,
     a_missing_program_is_told,
     keys_that_others_may_read_are_refused,
+    the_real_programs_run_together,
 ])
