@@ -262,13 +262,18 @@ tests_unit_test_render_CPPFLAGS = $(PROXY_CPPFLAGS) \
 tests_unit_test_render_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 
 # sluiced, and sluicectl with it.
+AM_TESTS_ENVIRONMENT += \
+	OVS_BUILD='$(OVS_BUILD)'; export OVS_BUILD; \
+	OVS_SOURCE='$(OVS_SOURCE)'; export OVS_SOURCE;
 TESTS += \
 	tests/control/test-control.py \
+	tests/control/test-flows.py \
 	tests/control/test-sluiced.py
 EXTRA_DIST += \
 	tests/control/child.py \
 	tests/control/harness.py \
 	tests/control/test-control.py \
+	tests/control/test-flows.py \
 	tests/control/test-sluiced.py
 unit_tests += tests/unit/test-answer
 tests_unit_test_answer_SOURCES = \
