@@ -16,7 +16,9 @@ take_message(struct slice message)
 {
     Sluice__Request *request = control_unpack_request(message);
 
-    if (request) {
+    /* protobuf-c writes some fields that it does not know otherwise than they
+     * came, for instance number 0. */
+    if (request && !request->base.n_unknown_fields) {
         size_t size = sluice__request__get_packed_size(request);
         uint8_t *packed = xmalloc(size + 1);
         ovs_assert(sluice__request__pack(request, packed) == size);
@@ -24,8 +26,10 @@ take_message(struct slice message)
                                                                  size));
         ovs_assert(again && again->verb == request->verb);
         control_free_request(again);
-        control_free_request(request);
         free(packed);
+    }
+    if (request) {
+        control_free_request(request);
     }
 
     /* sluicectl reads the same frames. */
