@@ -96,3 +96,19 @@ proxy_vm_libcommon_a_SOURCES += \
 
 include proxy-vm/ctl/automake.mk
 include proxy-vm/master/automake.mk
+
+# The configuration's manual: its keys come from config.def.
+noinst_PROGRAMS += proxy-vm/common/gen-config-man
+proxy_vm_common_gen_config_man_CPPFLAGS = $(PROXY_CPPFLAGS)
+proxy_vm_common_gen_config_man_SOURCES = proxy-vm/common/gen-config-man.c
+proxy_vm_common_gen_config_man_LDADD = $(PROXY_LIBS)
+docs/man/sluice.yaml.5: docs/man/sluice.yaml.5.in \
+		proxy-vm/common/gen-config-man$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) docs/man && \
+	proxy-vm/common/gen-config-man$(EXEEXT) \
+		< $(srcdir)/docs/man/sluice.yaml.5.in > $@.tmp && \
+	mv $@.tmp $@
+nodist_man_MANS = docs/man/sluice.yaml.5
+CLEANFILES += docs/man/sluice.yaml.5
+EXTRA_DIST += docs/man/sluice.yaml.5.in
+dist_man_MANS += docs/man/sluicectl.8 docs/man/sluiced.8
