@@ -24,11 +24,14 @@ VLOG_DEFINE_THIS_MODULE(store);
 struct store {
     struct store_options options;
     struct spool *spool;
-    struct sealer *sealer;
+    uint8_t recipient[32];          /* The public key to seal to. */
+    struct sealer *sealer;          /* For batches of up to 'max_bytes'. */
     struct hmap tenants;            /* Of struct tenant_store. */
     uint32_t generation;            /* Of this run, from the spool. */
     uint64_t stream;                /* Of this run: random. */
     uint64_t batch_serial;          /* Of all batches of this run. */
+    long long int recover_at;       /* When to try to spool what is left in
+                                     * 'open_dir'; LLONG_MAX: nothing is. */
 };
 
 struct tenant_store {
@@ -48,13 +51,13 @@ char *
 store_create(const struct store_options *options, struct store **ret)
 {
     struct store *s = xzalloc(sizeof *s);
-    uint8_t recipient[32];
     char *error = NULL;
     int err;
 
     s->options = *options;
+    s->recover_at = LLONG_MAX;
     hmap_init(&s->tenants);
-    err = seal_public_key_read(options->public_key, recipient);
+    err = seal_public_key_read(options->public_key, s->recipient);
     if (err) {
         error = xasprintf("can't read the public key %s: %s; sluiced makes a "
                           "pair when it first starts, sluice-ship "
@@ -71,7 +74,7 @@ store_create(const struct store_options *options, struct store **ret)
                           ovs_strerror(err));
         goto out;
     }
-    s->sealer = sealer_create(recipient, options->max_bytes);
+    s->sealer = sealer_create(s->recipient, options->max_bytes);
     if (!s->sealer) {
         error = xasprintf("can't set up sealing for batches of %"PRIu32" "
                           "bytes: out of memory", options->max_bytes);
@@ -128,8 +131,11 @@ begin_spooling(struct store *s, const struct open_batch_info *info,
         .created_ns = time_wall_msec() * UINT64_C(1000000),
     };
     struct slice file;
-    int error = sealer_run(s->sealer, &header, body, &file);
 
+    /* One that an earlier run left may be of a larger kind. */
+    struct sealer *large = (body.size <= s->options.max_bytes ? NULL
+                            : sealer_create(s->recipient, body.size));
+    int error = sealer_run(large ? large : s->sealer, &header, body, &file);
     if (!error) {
         error = spool_begin(s->spool, info->tenant, info->generation,
                             info->number, file);
@@ -137,6 +143,7 @@ begin_spooling(struct store *s, const struct open_batch_info *info,
     if (!error) {
         *ret_size = file.size;
     }
+    sealer_destroy(large);
     return error;
 }
 
@@ -167,6 +174,7 @@ struct recovery {
     struct store *store;
     const struct receive_intent *intent;
     bool committed;
+    bool refused;                   /* By the spool, at least one batch. */
 };
 
 static int
@@ -196,16 +204,19 @@ recover_one(const struct open_batch_info *info, struct slice body, void *aux)
         VLOG_INFO("tenant %"PRIu32": %"PRIu32" lines of an interrupted run "
                   "are in the spool", info->tenant, info->n_lines);
     }
+    r->refused |= error != 0;
     return error;
 }
 
-char *
-store_recover(struct store *s, const struct receive_intent *intent,
-              bool *ret_committed)
+/* Puts the batches in 'open_dir' that are not in use into the spool.  Those
+ * that it refuses, for want of space or because of one tenant's directory, are
+ * tried again later: until then their tenants' lines are dropped, and nobody
+ * else's. */
+static int
+recover(struct store *s, struct recovery *r)
 {
-    struct recovery r = { s, intent, false };
     unsigned int n_bad = 0;
-    int error = open_batch_recover(s->options.open_dir, recover_one, &r,
+    int error = open_batch_recover(s->options.open_dir, recover_one, r,
                                    &n_bad);
 
     stats_add(&s->options.stats->counters[INTAKE_RECOVERY_BAD], n_bad);
@@ -213,7 +224,19 @@ store_recover(struct store *s, const struct receive_intent *intent,
         VLOG_WARN("%s: %u open batches of an earlier run could not be read "
                   "and are set aside as *.bad", s->options.open_dir, n_bad);
     }
-    if (error) {
+    s->recover_at = (error ? time_msec() + s->options.max_delay_ms
+                     : LLONG_MAX);
+    return error;
+}
+
+char *
+store_recover(struct store *s, const struct receive_intent *intent,
+              bool *ret_committed)
+{
+    struct recovery r = { .store = s, .intent = intent };
+    int error = recover(s, &r);
+
+    if (error && !r.refused) {
         return xasprintf("can't recover the open batches in %s: %s",
                          s->options.open_dir, ovs_strerror(error));
     }
@@ -463,7 +486,11 @@ store_tick(struct store *s, int max_ms)
     if (n) {
         close_batches(s, due, n);
     }
-    return next - now;
+    if (s->recover_at <= now) {
+        struct recovery r = { .store = s };
+        recover(s, &r);
+    }
+    return MIN(next, MAX(s->recover_at, now)) - now;
 }
 
 void
@@ -476,6 +503,9 @@ store_flush(struct store *s, bool (*keep)(uint32_t tenant, void *aux),
         if (!keep || !keep(t->tenant, aux)) {
             close_batches(s, &t, 1);
             if (keep) {
+                if (t->stuck) {
+                    s->recover_at = time_msec();
+                }
                 tenant_store_destroy(s, t);
             }
         }

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sluice-config.h"      /* For nftw(). */
+#include <config.h>
+
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "open-batch.h"
+#include "remove-tree.h"
+#include "s3-account.h"
+#include "s7-store.h"
+#include "seal.h"
+#include "spool.h"
+
+enum { MAX_BYTES = 4096 };
+
+struct fixture {
+    char dir[64];
+    char open_dir[80], spool[80], public_key[80], tenant_7[80];
+    struct intake_stats *stats;
+    struct store_options options;
+    struct store *store;
+};
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    char secret_key[80];
+
+    snprintf(f->dir, sizeof f->dir, "/tmp/sluice-test-store.XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->open_dir, sizeof f->open_dir, "%s/open", f->dir);
+    snprintf(f->spool, sizeof f->spool, "%s/spool", f->dir);
+    snprintf(f->public_key, sizeof f->public_key, "%s/key.pub", f->dir);
+    snprintf(f->tenant_7, sizeof f->tenant_7, "%s/spool/7", f->dir);
+    snprintf(secret_key, sizeof secret_key, "%s/key", f->dir);
+    assert_int_equal(mkdir(f->open_dir, 0700), 0);
+    assert_int_equal(mkdir(f->spool, 0700), 0);
+    assert_int_equal(seal_key_generate(secret_key, f->public_key), 0);
+    f->stats = calloc(1, sizeof *f->stats);
+    f->options = (struct store_options) {
+        .open_dir = f->open_dir,
+        .spool = f->spool,
+        .public_key = f->public_key,
+        .max_bytes = MAX_BYTES,
+        .stats = f->stats,
+    };
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    store_destroy(f->store);
+    free(f->stats);
+    assert_int_equal(remove_tree(f->dir), 0);
+    free(f);
+    return 0;
+}
+
+static void
+start(struct fixture *f)
+{
+    bool committed;
+
+    assert_null(store_create(&f->options, &f->store));
+    assert_null(store_recover(f->store, NULL, &committed));
+}
+
+/* Leaves a batch of 'tenant' with a body of 'size' bytes, as a process that
+ * was killed does. */
+static void
+leave_batch(const struct fixture *f, uint32_t tenant, size_t size)
+{
+    const struct open_batch_info info = { .tenant = tenant, .stream = 1 };
+    struct open_batch *batch;
+    size_t room;
+
+    assert_int_equal(open_batch_create(f->open_dir, &info, size, &batch), 0);
+    memset(open_batch_tail(batch, &room), 'x', size);
+    open_batch_commit(batch, size, 1);
+    open_batch_close(batch, false);
+}
+
+static enum sluice_drop
+store_line(struct fixture *f, uint32_t tenant)
+{
+    struct stats_source stats = { .tenant = tenant };
+    struct source source = { .stats = &stats };
+    struct record rec = {
+        .meta = { .vni = tenant, .has = TUNNEL_HAS_META },
+        .source = &source,
+    };
+
+    return store_run(f->store, &rec);
+}
+
+/* Makes the spool refuse what is tenant 7's. */
+static void
+break_spool(const struct fixture *f)
+{
+    int fd = open(f->tenant_7, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void
+assert_spooled(const struct fixture *f, uint32_t tenant, uint64_t n_batches)
+{
+    struct spool_totals totals;
+    struct spool *spool;
+
+    assert_int_equal(spool_open(f->spool, &spool), 0);
+    assert_int_equal(spool_totals(spool, tenant, &totals), 0);
+    assert_int_equal(totals.n_batches, n_batches);
+    spool_close(spool);
+}
+
+static void
+a_batch_that_the_spool_refuses_at_start_stops_no_other_tenant(void **state)
+{
+    struct fixture *f = *state;
+
+    leave_batch(f, 7, 100);
+    leave_batch(f, 8, 100);
+    break_spool(f);
+    start(f);
+    assert_spooled(f, 8, 1);
+    assert_int_equal(store_line(f, 8), SLUICE_DROP_NONE);
+    assert_int_equal(store_line(f, 7), SLUICE_DROP_STORAGE);
+
+    /* Mended. */
+    assert_int_equal(unlink(f->tenant_7), 0);
+    store_tick(f->store, 0);
+    assert_spooled(f, 7, 1);
+    assert_int_equal(store_line(f, 7), SLUICE_DROP_NONE);
+}
+
+static bool
+keep_none(uint32_t tenant, void *aux)
+{
+    (void) tenant;
+    (void) aux;
+    return false;
+}
+
+static void
+a_tenant_that_left_with_a_refused_batch_may_return(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f);
+    assert_int_equal(store_line(f, 7), SLUICE_DROP_NONE);
+    break_spool(f);
+    store_flush(f->store, keep_none, NULL);
+    assert_int_equal(store_line(f, 7), SLUICE_DROP_STORAGE);
+
+    assert_int_equal(unlink(f->tenant_7), 0);
+    store_tick(f->store, 0);
+    assert_spooled(f, 7, 1);
+    assert_int_equal(store_line(f, 7), SLUICE_DROP_NONE);
+}
+
+static void
+a_batch_larger_than_the_limit_of_today_gets_into_the_spool(void **state)
+{
+    struct fixture *f = *state;
+
+    leave_batch(f, 7, 10 * MAX_BYTES);
+    start(f);
+    assert_spooled(f, 7, 1);
+}
+
+int
+main(void)
+{
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_batch_that_the_spool_refuses_at_start_stops_no_other_tenant),
+        TEST(a_tenant_that_left_with_a_refused_batch_may_return),
+        TEST(a_batch_larger_than_the_limit_of_today_gets_into_the_spool),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
