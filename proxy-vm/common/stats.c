@@ -76,6 +76,15 @@ map_file(const char *path, size_t size, bool writable, void **ret)
         goto out;
     }
 
+    if (writable) {
+        /* All of its memory now: in a full tmpfs, a write to a page that is
+         * not there yet would be a SIGBUS. */
+        error = posix_fallocate(fd, 0, size);
+        if (error) {
+            goto out;
+        }
+    }
+
     void *map = mmap(NULL, size, PROT_READ | (writable ? PROT_WRITE : 0),
                      MAP_SHARED, fd, 0);
     if (map == MAP_FAILED) {

@@ -23,16 +23,18 @@ enum {
 
 #define NOT_FILLED UINT32_MAX
 #define RX_MAGIC "SLUICERX"
-#define RX_VERSION 1
+#define RX_VERSION 2
 
 /* The file: survives the process. */
 struct rx_file {
     char magic[8];
     uint32_t version;
     uint32_t n_slots;
+    uint64_t socket;            /* SO_COOKIE: which one 'lost_seen' is of. */
     uint64_t lost_seen;         /* Latest SO_RXQ_OVFL figure. */
     uint32_t done;              /* Slots before this one are done. */
-    uint32_t intended;          /* 1: 'intent' is about slot 'done'. */
+    uint32_t intended;          /* What 'intent' is about: slot number
+                                 * 'intended' - 1, or nothing if 0. */
     struct receive_intent intent;
     uint64_t received_ns;       /* Of all packets in the slots. */
     struct mmsghdr headers[N_SLOTS]; /* msg_len is NOT_FILLED until the kernel
@@ -67,10 +69,14 @@ rx_file_map(const char *path, struct rx_file **ret)
     }
 
     struct rx_file *file = MAP_FAILED;
-    int error = 0;
-    if (ftruncate(fd, sizeof *file)
-        || (file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED,
-                        fd, 0)) == MAP_FAILED) {
+    /* All of its memory now: in a full tmpfs, a write would be a SIGBUS. */
+    int error = ftruncate(fd, sizeof *file) ? errno
+                : posix_fallocate(fd, 0, sizeof *file);
+    if (error) {
+        goto out;
+    }
+    file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (file == MAP_FAILED) {
         error = errno;
         goto out;
     }
@@ -91,8 +97,11 @@ out:
 int
 receive_socket_create(int fd, const char *path, struct receive **ret)
 {
+    uint64_t cookie;
+    socklen_t cookie_size = sizeof cookie;
     int on = 1;
-    if (setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on)) {
+    if (setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on)
+        || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_size)) {
         return errno;
     }
 
@@ -109,6 +118,10 @@ receive_socket_create(int fd, const char *path, struct receive **ret)
     }
     r->fd = fd;
     r->file = file;
+    if (file->socket != cookie) {
+        file->lost_seen = 0;
+        file->socket = cookie;
+    }
     for (size_t i = 0; i < N_SLOTS; i++) {
         r->iov[i].iov_base = file->slots[i].data;
         r->iov[i].iov_len = SLOT_SIZE;
@@ -167,7 +180,7 @@ receive_socket_interrupted(const struct receive *r, struct receive_intent *ret)
 {
     const struct rx_file *file = r->file;
 
-    if (!file->intended || file->done >= N_SLOTS
+    if (file->done >= N_SLOTS || file->intended != file->done + 1
         || file->headers[file->done].msg_len == NOT_FILLED) {
         return false;
     }
@@ -190,17 +203,16 @@ receive_socket_intend(struct receive *r, const struct receive_intent *intent)
     barrier();
     r->file->intent = *intent;
     barrier();
-    r->file->intended = 1;
+    r->file->intended = r->file->done + 1;
     barrier();
 }
 
 void
 receive_socket_done(struct receive *r)
 {
+    /* One step, which ends the intent as well. */
     barrier();
     r->file->done++;
-    barrier();
-    r->file->intended = 0;
 }
 
 static void
@@ -222,6 +234,7 @@ prepare_slots(struct receive *r)
             .msg_len = NOT_FILLED,
         };
     }
+    file->intended = 0;
     barrier();
     file->done = 0;
     barrier();
@@ -236,8 +249,7 @@ count_lost(struct rx_file *file, struct msghdr *header, uint64_t *lost)
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
             uint32_t now;
             memcpy(&now, CMSG_DATA(c), sizeof now);
-            /* A smaller figure than before is that of a new socket. */
-            *lost += now >= file->lost_seen ? now - file->lost_seen : now;
+            *lost += (uint32_t) (now - file->lost_seen);
             file->lost_seen = now;
         }
     }
