@@ -88,6 +88,70 @@ test_reasons_have_names(void)
     }
 }
 
+/* Asserts what is shown of 'port'. */
+static void
+check_shown(struct sluice_port *port, uint64_t taken, uint64_t sent,
+            uint64_t n_refused, uint64_t n_lost, uint32_t number)
+{
+    struct sluice_port_status status;
+
+    sluice_port_read(port, &status);
+    ovs_assert(status.figures.taken == taken);
+    ovs_assert(status.figures.bytes == taken * 10);
+    ovs_assert(status.figures.sent == sent);
+    ovs_assert(status.figures.drops[SLUICE_DROP_REFUSED] == n_refused);
+    ovs_assert(status.figures.drops[SLUICE_DROP_PUSH] == n_lost);
+    ovs_assert(status.number == number);
+}
+
+/* A reset lets the figures begin from zero, and leaves the sequence alone. */
+static void
+test_reset_keeps_the_sequence(void)
+{
+    struct sluice_port *port = sluice_port_create("br0", "p0", u16_to_ofp(1));
+
+    sluice_port_take(port, 4, 40);
+    sluice_port_count_sent(port, 2);
+    sluice_port_count_drop(port, SLUICE_DROP_REFUSED, 1);
+    check_shown(port, 4, 2, 1, 1, 4);
+    sluice_port_reset(port);
+    check_shown(port, 0, 0, 0, 0, 4);
+
+    uint64_t index = sluice_port_take(port, 1, 10);
+    check_sequence(port, index, 0, 5);
+    sluice_port_count_drop(port, SLUICE_DROP_REFUSED, 1);
+    check_shown(port, 1, 0, 1, 0, 5);
+    sluice_port_reset(port);
+    sluice_port_reset(port);
+    check_shown(port, 0, 0, 0, 0, 5);
+    sluice_port_destroy(port);
+}
+
+/* Packets on their way during a reset are shown after it, so that what was
+ * sent and dropped still adds up to what was taken. */
+static void
+test_reset_amid_packets(void)
+{
+    struct sluice_port *port = sluice_port_create("br0", "p0", u16_to_ofp(1));
+    struct sluice_port_status status;
+
+    sluice_port_take(port, 5, 0);
+    sluice_port_reset(port);
+    sluice_port_count_sent(port, 3);
+    sluice_port_read(port, &status);
+    ovs_assert(status.figures.taken == 3);
+    ovs_assert(status.figures.sent == 3);
+    ovs_assert(status.figures.drops[SLUICE_DROP_PUSH] == 0);
+
+    /* The other two were lost indeed, and before the reset. */
+    sluice_port_take(port, 1, 0);
+    sluice_port_read(port, &status);
+    ovs_assert(status.figures.taken == 4);
+    ovs_assert(status.figures.sent == 3);
+    ovs_assert(status.figures.drops[SLUICE_DROP_PUSH] == 1);
+    sluice_port_destroy(port);
+}
+
 static void
 test_sluice_main(int argc OVS_UNUSED, char *argv[])
 {
@@ -96,6 +160,8 @@ test_sluice_main(int argc OVS_UNUSED, char *argv[])
     test_sequence_wraps();
     test_epochs_do_not_recur();
     test_reasons_have_names();
+    test_reset_keeps_the_sequence();
+    test_reset_amid_packets();
 }
 
 OVSTEST_REGISTER("test-sluice", test_sluice_main);

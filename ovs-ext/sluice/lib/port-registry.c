@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The ports that log_tunnel knows: see port-registry.h.  In: names,
- * external_ids, counts.  Out: identities, sequence numbers, "sluice/show". */
+ * external_ids, counts.  Out: identities, sequence numbers, figures. */
 
 #include <config.h>
 
@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "cmap.h"
+#include "coverage.h"
 #include "hash.h"
 #include "netdev.h"
 #include "openvswitch/dynamic-string.h"
@@ -19,13 +20,17 @@
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
 #include "seq.h"
+#include "sluice/port-show.h"
 #include "smap.h"
 #include "timeval.h"
-#include "unixctl.h"
 #include "util.h"
 #include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(sluice);
+
+COVERAGE_DEFINE(log_tunnel_taken);
+COVERAGE_DEFINE(log_tunnel_stamped);
+COVERAGE_DEFINE(log_tunnel_dropped);
 
 /* Numbers in one epoch: 1 to UINT32_MAX. */
 #define NUMBERS_PER_EPOCH UINT32_MAX
@@ -49,6 +54,9 @@ struct sluice_port {
     OVSRCU_TYPE(struct sluice_identity *) identity; /* Never null. */
     char *vm_id;                /* external_ids:vm-id, or null. */
     char *tenant_id;            /* external_ids:sluice-tenant, or null. */
+
+    /* What sluice_port_read() leaves out.  Main thread only. */
+    struct sluice_figures base;
 
     /* Counters, on a cache line of their own.  Relaxed order will do: each is
      * exact by itself. */
@@ -312,6 +320,7 @@ sluice_port_take(struct sluice_port *port, uint64_t n_packets,
 {
     uint64_t index;
 
+    COVERAGE_ADD(log_tunnel_taken, n_packets);
     atomic_add_relaxed(&port->taken, n_packets, &index);
     counter_add(&port->bytes, n_bytes);
     return index;
@@ -330,6 +339,7 @@ sluice_port_sequence(const struct sluice_port *port, uint64_t index,
 void
 sluice_port_count_sent(struct sluice_port *port, uint64_t n_packets)
 {
+    COVERAGE_ADD(log_tunnel_stamped, n_packets);
     counter_add(&port->sent, n_packets);
 }
 
@@ -338,6 +348,7 @@ void
 sluice_port_count_drop(struct sluice_port *port,
                        enum sluice_drop_reason reason, uint64_t n_packets)
 {
+    COVERAGE_ADD(log_tunnel_dropped, n_packets);
     counter_add(&port->drops[reason], n_packets);
 }
 
@@ -439,98 +450,97 @@ compare_ports(const void *a_, const void *b_)
     return cmp ? cmp : strcmp((*a)->name, (*b)->name);
 }
 
-/* Appends what there is to say of 'port' to 'ds'. */
-static void
-sluice_port_format(const struct sluice_port *port, struct ds *ds)
+/* Returns all ports, the one that stands for none included, sorted by bridge
+ * and name, and stores their number.  The caller must free() the array, not
+ * the ports. */
+struct sluice_port **
+sluice_ports_list(size_t *ret_n)
 {
-    const struct sluice_identity *identity = sluice_port_identity(port);
-    uint64_t drops[SLUICE_N_DROP_REASONS];
-    uint64_t settled = counter_read(&port->sent);
-    uint32_t epoch = port->first_epoch;
-    uint64_t sent = settled;
-    uint32_t number = 0;
-
-    /* The datapath does not tell us of packets lost between being taken and
-     * being stamped, where only the push of the header can lose them: they
-     * are what is left over.  Reading 'taken' last may show a packet that is
-     * just on its way as lost for a moment, but never too few. */
-    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
-        drops[i] = counter_read(&port->drops[i]);
-        settled += drops[i];
-    }
-    uint64_t bytes = counter_read(&port->bytes);
-    uint64_t taken = counter_read(&port->taken);
-    drops[SLUICE_DROP_PUSH] += taken - settled;
-
-    if (taken) {
-        sluice_port_sequence(port, taken - 1, &epoch, &number);
-    }
-
-    if (port->id == SLUICE_NO_PORT_ID) {
-        ds_put_cstr(ds, "no port\n");
-    } else {
-        ds_put_format(ds, "bridge %s port %s ofport %"PRIu32"\n",
-                      port->bridge, port->name, port->ofp_port);
-        ds_put_cstr(ds, "    vm ");
-        if (identity->has_vm) {
-            sluice_vm_format(identity->vm, ds);
-        } else {
-            ds_put_cstr(ds, "none");
-        }
-        ds_put_cstr(ds, " tenant ");
-        if (identity->has_tenant) {
-            ds_put_format(ds, "%"PRIu32"\n", identity->tenant);
-        } else {
-            ds_put_cstr(ds, "none\n");
-        }
-    }
-    ds_put_format(ds, "    packets %"PRIu64" bytes %"PRIu64" sent %"PRIu64"\n",
-                  taken, bytes, sent);
-    ds_put_format(ds, "    sequence %"PRIu32":%"PRIu32"\n", epoch, number);
-    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
-        if (drops[i]) {
-            ds_put_format(ds, "    dropped %s %"PRIu64"\n",
-                          sluice_drop_reason_name(i), drops[i]);
-        }
-    }
-}
-
-/* Implements "sluice/show [BRIDGE]": all ports that are configured or have
- * taken a packet, sorted. */
-static void
-sluice_unixctl_show(struct unixctl_conn *conn, int argc, const char *argv[],
-                    void *aux OVS_UNUSED)
-{
-    const struct sluice_port **sorted = NULL;
+    struct sluice_port **list = NULL;
     size_t allocated = 0;
     size_t n = 0;
     struct sluice_port *port;
-    struct ds ds = DS_EMPTY_INITIALIZER;
 
     CMAP_FOR_EACH (port, node, &ports) {
-        if ((argc > 1 && strcmp(port->bridge, argv[1]))
-            || (!port->vm_id && !port->tenant_id
-                && !counter_read(&port->taken))) {
-            continue;
-        }
         if (n >= allocated) {
-            sorted = x2nrealloc(sorted, &allocated, sizeof *sorted);
+            list = x2nrealloc(list, &allocated, sizeof *list);
         }
-        sorted[n++] = port;
+        list[n++] = port;
     }
     if (n) {
-        qsort(sorted, n, sizeof *sorted, compare_ports);
+        qsort(list, n, sizeof *list, compare_ports);
     }
-    for (size_t i = 0; i < n; i++) {
-        sluice_port_format(sorted[i], &ds);
+    *ret_n = n;
+    return list;
+}
+
+/* Stores what the counters of 'port' say since the port was made.
+ *
+ * The datapath does not tell us of packets lost between being taken and being
+ * stamped, where only the push of the header can lose them: they are what is
+ * left over.  Reading 'taken' last may show a packet that is just on its way
+ * as lost for a moment, but never too few. */
+static void
+read_figures(const struct sluice_port *port, struct sluice_figures *f)
+{
+    uint64_t settled = f->sent = counter_read(&port->sent);
+
+    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
+        f->drops[i] = counter_read(&port->drops[i]);
+        settled += f->drops[i];
     }
-    unixctl_command_reply(conn, ds_cstr(&ds));
-    ds_destroy(&ds);
-    free(sorted);
+    f->bytes = counter_read(&port->bytes);
+    f->taken = counter_read(&port->taken);
+    f->drops[SLUICE_DROP_PUSH] += f->taken - settled;
+}
+
+/* Stores what is known of 'port', with figures since sluice_port_reset(). */
+void
+sluice_port_read(struct sluice_port *port, struct sluice_port_status *status)
+{
+    struct sluice_figures *base = &port->base;
+    struct sluice_figures *f = &status->figures;
+
+    status->bridge = port->bridge;
+    status->name = port->name;
+    status->ofp_port = port->ofp_port;
+    status->is_configured = port->vm_id || port->tenant_id;
+    status->identity = sluice_port_identity(port);
+    status->epoch = port->first_epoch;
+    status->number = 0;
+
+    read_figures(port, f);
+    status->is_used = f->taken > 0;
+    if (f->taken) {
+        sluice_port_sequence(port, f->taken - 1, &status->epoch,
+                             &status->number);
+    }
+
+    /* What was on its way at the time of the reset seemed lost then.  It was
+     * not, so it belongs to what came after. */
+    if (f->drops[SLUICE_DROP_PUSH] < base->drops[SLUICE_DROP_PUSH]) {
+        base->taken -= (base->drops[SLUICE_DROP_PUSH]
+                        - f->drops[SLUICE_DROP_PUSH]);
+        base->drops[SLUICE_DROP_PUSH] = f->drops[SLUICE_DROP_PUSH];
+    }
+    f->taken -= base->taken;
+    f->bytes -= base->bytes;
+    f->sent -= base->sent;
+    for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
+        f->drops[i] -= base->drops[i];
+    }
+}
+
+/* Makes sluice_port_read() begin from zero.  The counters themselves go on,
+ * since sequence numbers come from them. */
+void
+sluice_port_reset(struct sluice_port *port)
+{
+    read_figures(port, &port->base);
 }
 
 /* Makes the entry for "no port", whose id is SLUICE_NO_PORT_ID because it is
- * the first, and registers our command. */
+ * the first, and registers our commands. */
 static void
 sluice_init(void)
 {
@@ -538,8 +548,7 @@ sluice_init(void)
 
     if (ovsthread_once_start(&once)) {
         sluice_port_create__("", "", OFPP_NONE);
-        unixctl_command_register("sluice/show", "[bridge]", 0, 1,
-                                 sluice_unixctl_show, NULL);
+        sluice_show_init();
         ovsthread_once_done(&once);
     }
 }

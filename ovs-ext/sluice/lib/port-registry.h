@@ -67,12 +67,36 @@ bool sluice_tenant_from_string(const char *, uint32_t *tenant);
 void sluice_set_option_class(const struct smap *other_config);
 uint16_t sluice_option_class(void);
 
+/* What a port has counted.  taken = sent + all drops, once nothing is on its
+ * way. */
+struct sluice_figures {
+    uint64_t taken;             /* Packets that reached the action. */
+    uint64_t bytes;             /* Bytes in those, without the tunnel. */
+    uint64_t sent;              /* Packets stamped and passed on. */
+    uint64_t drops[SLUICE_N_DROP_REASONS]; /* The others. */
+};
+
+/* What there is to say of a port.  Borrows from the port. */
+struct sluice_port_status {
+    const char *bridge;         /* Empty for the entry for "no port". */
+    const char *name;           /* Likewise. */
+    ofp_port_t ofp_port;        /* OFPP_NONE for the entry for "no port". */
+    bool is_configured;         /* Whether it has one of our external_ids. */
+    bool is_used;               /* Whether a packet ever reached the action. */
+    const struct sluice_identity *identity; /* Never null. */
+    uint32_t epoch, number;     /* Last SEQUENCE; number 0 if there is none. */
+    struct sluice_figures figures; /* Since sluice_port_reset(). */
+};
+
 /* Main thread only. */
 struct sluice_port *sluice_port_create(const char *bridge, const char *name,
                                        ofp_port_t);
 void sluice_port_destroy(struct sluice_port *);
 void sluice_port_configure(struct sluice_port *,
                            const struct smap *external_ids);
+struct sluice_port **sluice_ports_list(size_t *ret_n);
+void sluice_port_read(struct sluice_port *, struct sluice_port_status *);
+void sluice_port_reset(struct sluice_port *);
 
 /* Any thread. */
 struct sluice_port *sluice_port_find(uint32_t id);
