@@ -13,6 +13,7 @@
 #include "flow.h"
 #include "netdev.h"
 #include "odp-netlink.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -171,4 +172,23 @@ sluice_xlate_finish(const struct sluice_xlate *sx, struct ofpbuf *odp_actions)
     }
     sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_DROP, sx->reason);
     return sluice_drop_reason_text(sx->reason);
+}
+
+/* Appends a sentence to 'ds' that says which options the packets carry. */
+void
+sluice_xlate_format(const struct sluice_xlate *sx, struct ds *ds)
+{
+    const struct sluice_tlv_constants *c = &sx->constants;
+
+    ds_put_format(ds, "options of class %#"PRIx16": META port %"PRIu32,
+                  c->opt_class, c->ofp_port);
+    if (c->has_vm) {
+        ds_put_cstr(ds, ", VM ");
+        sluice_vm_format(c->vm, ds);
+    }
+    if (c->has_tenant) {
+        ds_put_format(ds, ", TENANT %"PRIu32, c->tenant);
+    }
+    ds_put_cstr(ds, "; TIME, SEQUENCE and ACTIVITY are stamped on each "
+                "packet");
 }

@@ -15,6 +15,7 @@
  *        sluice_xlate_put_stamp()  behind tnl_push
  *        sluice_xlate_done()       something was output
  *      sluice_xlate_finish()       else: counts a drop with the reason
+ *      sluice_xlate_format()       what "ofproto/trace" shows of the options
  *
  * so that each packet is either sent or counted, whatever happens between. */
 
@@ -24,6 +25,7 @@
 #include "sluice/port-registry.h"
 #include "sluice/tlv.h"
 
+struct ds;
 struct flow_tnl;
 struct netdev;
 struct ofpact_log_tunnel;
@@ -53,6 +55,7 @@ void sluice_xlate_put_stamp(const struct sluice_xlate *,
                             struct ofpbuf *odp_actions);
 const char *sluice_xlate_finish(const struct sluice_xlate *,
                                 struct ofpbuf *odp_actions);
+void sluice_xlate_format(const struct sluice_xlate *, struct ds *);
 
 /* Records that, should output end here, it is for 'reason'.  'sx' is null for
  * output that is none of ours. */
