@@ -61,10 +61,17 @@ static void
 catch_signals(void)
 {
     struct sigaction action = { .sa_handler = on_signal };
+    sigset_t set;
 
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+
+    /* sluiced starts its programs with SIGHUP blocked.  One that came since
+     * the configuration was read arrives now. */
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 static void

@@ -126,7 +126,7 @@ child_restart(struct child *child, unsigned int patience_ms)
 static void OVS_NO_RETURN
 become(const struct child *child, pid_t master)
 {
-    sigset_t none;
+    sigset_t blocked;
 
     /* A process group of its own: an interrupt from the terminal goes to the
      * master alone, which knows the order of stopping. */
@@ -146,8 +146,10 @@ become(const struct child *child, pid_t master)
     }
     close_range(child->fd >= 0 ? CHILD_FD + 1 : CHILD_FD, ~0U, 0);
 
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* A reload must not end a program that can't take the signal yet. */
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGHUP);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
     signal(SIGPIPE, SIG_DFL);
     execv(child->argv[0], child->argv);
 

@@ -54,7 +54,8 @@ void supervisor_init(struct supervisor *);
 void supervisor_destroy(struct supervisor *);
 
 /* Adds a program, to be started by supervisor_run().  Takes '*argv', whose
- * strings are malloc()ed, and nulls it. */
+ * strings are malloc()ed, and nulls it.  The program starts with SIGHUP blocked,
+ * and takes the signal once it can. */
 struct child *supervisor_add(struct supervisor *, const char *name,
                              char ***argv, int fd);
 struct child *supervisor_find(const struct supervisor *, const char *name);

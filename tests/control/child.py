@@ -37,10 +37,11 @@ def mode():
 
 def main():
     inherited = os.listdir("/proc/self/fd")     # And that directory's own.
-    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+    blocked = "+".join(s.name for s in
+                       signal.pthread_sigmask(signal.SIG_BLOCK, []))
     signals = {signal.SIGHUP, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    tell(f"start fds={len(inherited) - 1} unblocked={unblocked} "
+    tell(f"start fds={len(inherited) - 1} blocked={blocked} "
          + " ".join(sys.argv[1:]))
     if "--fd" in sys.argv:
         fd = int(sys.argv[sys.argv.index("--fd") + 1])

@@ -50,7 +50,7 @@ def each_program_is_started_with_its_arguments():
                 ("sluice-ship-7", 3, running + " --tenant 7"),
                 ("sluice-ship-8", 3, running + " --tenant 8")):
             equal([event.text for event in s.events(name, "start")],
-                  [f"start fds={fds} unblocked=True {args}"])
+                  [f"start fds={fds} blocked=SIGHUP {args}"])
         event = s.wait_for_event("sluice-intake", "socket")
         equal(int(event.text.split()[1]), s.port)
         assert int(event.text.split()[2]) > 65536
@@ -187,6 +187,19 @@ def a_reload_disturbs_only_the_shippers_that_it_is_about():
                if e.name.startswith("sluice-ship")], [])
         for name in ("ship-7", "ship-8"):
             equal(s.program(name)["restarts"], 0)
+
+
+def a_reload_does_not_end_a_program_that_just_begins():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        for name in ("intake", "context"):
+            pid = s.program(name)["pid"]
+            os.kill(pid, signal.SIGKILL)
+            wait_for("a new process", lambda name=name, pid=pid:
+                     s.program(name)["pid"] not in (0, pid))
+            equal(s.ctl("reload").returncode, 0)
+            s.wait_for_event(f"sluice-{name}", "SIGHUP")
+            equal(s.program(name)["restarts"], 1)
 
 
 def a_changed_batch_size_reaches_intake():
@@ -375,6 +388,7 @@ main([
     a_bad_reload_changes_nothing,
     a_good_reload_reaches_every_program,
     a_reload_disturbs_only_the_shippers_that_it_is_about,
+    a_reload_does_not_end_a_program_that_just_begins,
     a_changed_batch_size_reaches_intake,
     a_tenant_that_leaves_and_returns_has_one_shipper,
     sighup_reloads_too,
