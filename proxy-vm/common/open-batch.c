@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ _Static_assert(sizeof(struct open_batch_header) == 64, "one cache line");
 struct open_batch {
     int dir_fd;
     int fd;                     /* Locked while its process lives. */
-    char name[32];
+    char name[64];
     struct open_batch_header *map;
     size_t map_size;
 };
@@ -74,7 +75,8 @@ open_batch_create(const char *dir, const struct open_batch_info *info,
     int error = 0;
     b->fd = -1;
     b->map_size = sizeof *b->map + max_size;
-    snprintf(b->name, sizeof b->name, "%u.open", info->tenant);
+    snprintf(b->name, sizeof b->name, "%"PRIu32"-%"PRIu32"-%"PRIu64".open",
+             info->tenant, info->generation, info->number);
     b->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (b->dir_fd < 0) {
         error = errno;
@@ -175,9 +177,14 @@ open_batch_close(struct open_batch *b, bool unlink)
 static bool
 is_open_batch_name(const char *name)
 {
-    size_t n = strspn(name, "0123456789");
-
-    return n > 0 && n <= 10 && !strcmp(name + n, ".open");
+    for (int i = 0; i < 3; i++) {
+        size_t n = strspn(name, "0123456789");
+        if (!n || name[n] != (i < 2 ? '-' : '.')) {
+            return false;
+        }
+        name += n + 1;
+    }
+    return !strcmp(name, "open");
 }
 
 /* What became of a file left behind. */

@@ -28,7 +28,7 @@ struct open_batch_info {
     uint32_t size;              /* Bytes of the body. */
 };
 
-/* Makes DIR/<tenant>.open, empty, for bodies of up to 'max_size' bytes, with
+/* Makes DIR/<tenant>-<generation>-<number>.open, empty, for bodies of up to 'max_size' bytes, with
  * the identity in 'info'.  Takes all the memory it needs, so that no append
  * can fail.  Returns 0 and the batch, which the caller owns, or a positive errno:
  * EEXIST if there is one, of a process that lives or to be recovered. */

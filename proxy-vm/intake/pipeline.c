@@ -11,11 +11,15 @@
 #include "s2-decap.h"
 #include "s3-account.h"
 #include "s6-enrich.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(pipeline);
 
-enum { TICK_MS = 100 };
+enum {
+    TICK_MS = 100,
+    REFRESH_MS = 100,           /* Between looks for a new snapshot. */
+};
 
 struct pipeline {
     struct intake_stats *stats;     /* Borrowed. */
@@ -25,6 +29,7 @@ struct pipeline {
     struct redactor *redactor;
     struct enrich *enrich;
     struct store *store;
+    long long int refresh_due;      /* Look for a snapshot; time_msec(). */
 };
 
 static void
@@ -180,8 +185,13 @@ pipeline_recover(struct pipeline *p)
 int
 pipeline_tick(struct pipeline *p)
 {
-    enrich_refresh(p->enrich);
-    return store_tick(p->store, TICK_MS);
+    long long int now = time_msec();
+
+    if (now >= p->refresh_due) {
+        p->refresh_due = now + REFRESH_MS;
+        enrich_refresh(p->enrich);
+    }
+    return store_tick(p->store, now, TICK_MS);
 }
 
 void

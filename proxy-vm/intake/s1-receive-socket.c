@@ -18,7 +18,7 @@
 enum {
     N_SLOTS = 64,               /* Packets a system call reads. */
     SLOT_SIZE = 10240,          /* A jumbo frame and its encapsulation. */
-    COLLECT_NS = 1000000,       /* Between readable and reading. */
+    COLLECT_NS = 4000000,       /* Between readable and reading. */
 };
 
 #define NOT_FILLED UINT32_MAX

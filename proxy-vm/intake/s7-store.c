@@ -21,28 +21,56 @@
 
 VLOG_DEFINE_THIS_MODULE(store);
 
-struct store {
-    struct store_options options;
-    struct spool *spool;
-    uint8_t recipient[32];          /* The public key to seal to. */
-    struct sealer *sealer;          /* For batches of up to 'max_bytes'. */
-    struct hmap tenants;            /* Of struct tenant_store. */
-    uint32_t generation;            /* Of this run, from the spool. */
-    uint64_t stream;                /* Of this run: random. */
-    uint64_t batch_serial;          /* Of all batches of this run. */
-    long long int recover_at;       /* When to try to spool what is left in
-                                     * 'open_dir'; LLONG_MAX: nothing is. */
+enum {
+    /* How long a batch that is full waits for others to be synced with. */
+    COMMIT_DELAY_MS = 100,
+
+    /* How long until a spool that refused a batch is asked again. */
+    RETRY_DELAY_MS = 1000,
+
+    /* Full batches of one tenant that wait, so that a tenant whose directory
+     * takes nothing keeps its trouble to itself. */
+    MAX_RETIRED = 8,
 };
 
 struct tenant_store {
     struct hmap_node node;          /* In store's tenants. */
     uint32_t tenant;
     struct stats_tenant *stats;
-    struct open_batch *batch;
+    struct open_batch *batch;       /* Null: none yet, or no more. */
+    struct open_batch *spare;       /* Empty, to go on with; may be null. */
+    uint64_t next_number;           /* Of the batch after 'batch'. */
     uint64_t serial;                /* Tells sources which batch this is. */
     uint32_t n_sources;             /* In the batch. */
+    unsigned int n_retired;         /* In store's list. */
     long long int due;              /* When it is closed; time_msec(). */
-    bool stuck;                     /* The spool refused it. */
+};
+
+/* A batch that takes no more lines and is not yet known to be safe in the
+ * spool.  Until it is, its open batch stays. */
+struct retired {
+    struct tenant_store *tenant;
+    struct open_batch *batch;
+    size_t sealed_size;
+    int position;                   /* In the spool's group, or -1. */
+};
+
+struct store {
+    struct store_options options;
+    struct spool *spool;
+    uint8_t recipient[32];          /* The public key to seal to. */
+    struct sealer *sealer;          /* For batches of up to 'max_bytes'. */
+    struct hmap tenants;            /* Of struct tenant_store. */
+    struct retired retired[SPOOL_MAX_PENDING];
+    size_t n_retired;
+    int n_begun;                    /* Batches in the spool's group. */
+    long long int commit_due;       /* Of the retired; time_msec(). */
+    long long int first_due;        /* No tenant's 'due' is before it. */
+    uint32_t generation;            /* Of this run, from the spool. */
+    uint64_t stream;                /* Of this run: random. */
+    uint64_t batch_serial;          /* Of all batches of this run. */
+    long long int recover_at;       /* When to try to spool what is left in
+                                     * 'open_dir'; LLONG_MAX: nothing is. */
 };
 
 static struct vlog_rate_limit spool_rl = VLOG_RATE_LIMIT_INIT(1, 5);
@@ -56,6 +84,7 @@ store_create(const struct store_options *options, struct store **ret)
 
     s->options = *options;
     s->recover_at = LLONG_MAX;
+    s->first_due = LLONG_MAX;
     hmap_init(&s->tenants);
     err = seal_public_key_read(options->public_key, s->recipient);
     if (err) {
@@ -89,16 +118,17 @@ out:
     return error;
 }
 
+/* Closes a batch for good; lines that are in it stay for the next process. */
 static void
-tenant_store_destroy(struct store *s, struct tenant_store *t)
+let_go(struct open_batch *batch)
 {
     struct open_batch_info info;
     struct slice body;
 
-    open_batch_get(t->batch, &info, &body);
-    open_batch_close(t->batch, !info.n_lines);
-    hmap_remove(&s->tenants, &t->node);
-    free(t);
+    if (batch) {
+        open_batch_get(batch, &info, &body);
+        open_batch_close(batch, !info.n_lines);
+    }
 }
 
 void
@@ -107,8 +137,13 @@ store_destroy(struct store *s)
     if (s) {
         struct tenant_store *t;
 
-        HMAP_FOR_EACH_SAFE (t, node, &s->tenants) {
-            tenant_store_destroy(s, t);
+        for (size_t i = 0; i < s->n_retired; i++) {
+            let_go(s->retired[i].batch);
+        }
+        HMAP_FOR_EACH_POP (t, node, &s->tenants) {
+            let_go(t->batch);
+            let_go(t->spare);
+            free(t);
         }
         hmap_destroy(&s->tenants);
         sealer_destroy(s->sealer);
@@ -166,13 +201,15 @@ account_spooling(struct store *s, const struct open_batch_info *info,
         stats_add(&stats->counters[TENANT_BATCHES], 1);
         stats_add(&stats->counters[TENANT_RAW_BYTES], info->size);
         stats_add(&stats->counters[TENANT_SEALED_BYTES], sealed_size);
-        stats_set(&stats->counters[TENANT_OPEN], 0);
+        stats_set(&stats->counters[TENANT_OPEN],
+                  stats->counters[TENANT_OPEN] - info->n_lines);
     }
 }
 
 struct recovery {
     struct store *store;
     const struct receive_intent *intent;
+    bool at_start;                  /* Nothing else is open yet. */
     bool committed;
     bool refused;                   /* By the spool, at least one batch. */
 };
@@ -193,6 +230,12 @@ recover_one(const struct open_batch_info *info, struct slice body, void *aux)
         return 0;
     }
 
+    /* What was counted as open before a kill may be a line behind. */
+    struct stats_tenant *t = intake_stats_tenant(stats, info->tenant);
+    if (r->at_start && t) {
+        stats_add(&t->counters[TENANT_OPEN], info->n_lines);
+    }
+
     size_t sealed_size = 0;
     int error = begin_spooling(r->store, info, body, &sealed_size);
     if (!error) {
@@ -210,8 +253,7 @@ recover_one(const struct open_batch_info *info, struct slice body, void *aux)
 
 /* Puts the batches in 'open_dir' that are not in use into the spool.  Those
  * that it refuses, for want of space or because of one tenant's directory, are
- * tried again later: until then their tenants' lines are dropped, and nobody
- * else's. */
+ * tried again later.  No group of the spool's may be begun. */
 static int
 recover(struct store *s, struct recovery *r)
 {
@@ -233,7 +275,11 @@ char *
 store_recover(struct store *s, const struct receive_intent *intent,
               bool *ret_committed)
 {
-    struct recovery r = { .store = s, .intent = intent };
+    struct recovery r = { .store = s, .intent = intent, .at_start = true };
+
+    for (size_t i = 0; i < STATS_MAX_TENANTS; i++) {
+        stats_set(&s->options.stats->tenants[i].counters[TENANT_OPEN], 0);
+    }
     int error = recover(s, &r);
 
     if (error && !r.refused) {
@@ -244,15 +290,41 @@ store_recover(struct store *s, const struct receive_intent *intent,
     return NULL;
 }
 
-static void
+/* Gives 't', which has no batch, one to go on with.  Returns 0 or a positive
+ * errno. */
+static int
 begin_batch(struct store *s, struct tenant_store *t)
 {
+    struct open_batch_info info = {
+        .tenant = t->tenant,
+        .generation = s->generation,
+        .stream = s->stream,
+        .number = t->next_number,
+    };
+
+    if (t->spare) {
+        open_batch_reset(t->spare, t->next_number);
+        t->batch = t->spare;
+        t->spare = NULL;
+    } else {
+        int error = open_batch_create(s->options.open_dir, &info,
+                                      s->options.max_bytes, &t->batch);
+        if (error) {
+            t->batch = NULL;
+            VLOG_WARN_RL(&spool_rl, "tenant %"PRIu32": can't open a batch in "
+                         "%s: %s", t->tenant, s->options.open_dir,
+                         ovs_strerror(error));
+            return error;
+        }
+    }
+    t->next_number++;
     t->serial = ++s->batch_serial;
     t->n_sources = 0;
     t->due = LLONG_MAX;
-    t->stuck = false;
+    return 0;
 }
 
+/* Returns the store of 'tenant', or null if there is no place for one more. */
 static struct tenant_store *
 tenant_store_find(struct store *s, uint32_t tenant)
 {
@@ -265,85 +337,128 @@ tenant_store_find(struct store *s, uint32_t tenant)
         }
     }
 
-    struct open_batch_info info = {
-        .tenant = tenant,
-        .generation = s->generation,
-        .stream = s->stream,
-    };
     struct stats_tenant *stats = intake_stats_tenant(s->options.stats, tenant);
-    struct open_batch *batch;
-    int error = (stats
-                 ? open_batch_create(s->options.open_dir, &info,
-                                     s->options.max_bytes, &batch)
-                 : ENOSPC);
-    if (error) {
-        VLOG_WARN_RL(&spool_rl, "tenant %"PRIu32": can't open a batch in %s: "
-                     "%s", tenant, s->options.open_dir, ovs_strerror(error));
+    if (!stats) {
         return NULL;
     }
-
     t = xzalloc(sizeof *t);
     t->tenant = tenant;
     t->stats = stats;
-    t->batch = batch;
-    begin_batch(s, t);
+    t->due = LLONG_MAX;
     hmap_insert(&s->tenants, &t->node, hash);
     return t;
 }
 
-/* Begins the next batch after the one that 'info' describes, or keeps that one
- * open if it did not get into the spool. */
-static void
-end_batch(struct store *s, struct tenant_store *t,
-          const struct open_batch_info *info, size_t sealed_size, int error)
+/* Seals a retired batch and begins to put it into the spool. */
+static int
+begin_retired(struct store *s, struct retired *r)
 {
-    account_spooling(s, info, sealed_size, error);
+    struct open_batch_info info;
+    struct slice body;
+
+    open_batch_get(r->batch, &info, &body);
+    int error = begin_spooling(s, &info, body, &r->sealed_size);
     if (error) {
-        t->stuck = true;
-        t->due = time_msec() + s->options.max_delay_ms;
+        account_spooling(s, &info, 0, error);
     } else {
-        open_batch_reset(t->batch, info->number + 1);
-        begin_batch(s, t);
+        r->position = s->n_begun++;
     }
+    return error;
 }
 
-/* Puts the batches of 'n' tenants, at most SPOOL_MAX_PENDING, into the spool
- * and begins the next of each. */
-static void
-close_batches(struct store *s, struct tenant_store *tenants[], size_t n)
+/* What becomes of a retired batch after the sync.  Returns true if it is done
+ * with. */
+static bool
+end_retired(struct store *s, struct retired *r, int error)
 {
-    struct {
-        struct tenant_store *tenant;
-        struct open_batch_info info;
-        size_t sealed_size;
-    } begun[SPOOL_MAX_PENDING];
+    struct tenant_store *t = r->tenant;
+    struct open_batch_info info;
+    struct slice body;
+
+    open_batch_get(r->batch, &info, &body);
+    account_spooling(s, &info, r->sealed_size, error);
+    r->position = -1;
+    if (error) {
+        return false;
+    }
+
+    /* Empty it before anything else: it must not be recovered again. */
+    open_batch_reset(r->batch, info.number);
+    t->n_retired--;
+    if (t->spare) {
+        let_go(r->batch);
+    } else {
+        t->spare = r->batch;
+    }
+    return true;
+}
+
+/* Syncs the retired batches, and lets go of those that are in the spool.  The
+ * others are tried again the next time. */
+static void
+commit(struct store *s)
+{
     int errors[SPOOL_MAX_PENDING];
-    size_t n_begun = 0;
+    size_t n_kept = 0;
 
-    for (size_t i = 0; i < n; i++) {
-        struct tenant_store *t = tenants[i];
-        struct open_batch_info info;
-        struct slice body;
-        size_t sealed_size = 0;
-
-        open_batch_get(t->batch, &info, &body);
-        if (!info.n_lines) {
-            continue;
-        }
-        int error = begin_spooling(s, &info, body, &sealed_size);
-        if (error) {
-            end_batch(s, t, &info, 0, error);
-        } else {
-            begun[n_begun].tenant = t;
-            begun[n_begun].info = info;
-            begun[n_begun++].sealed_size = sealed_size;
+    for (size_t i = 0; i < s->n_retired; i++) {
+        if (s->retired[i].position < 0) {
+            begin_retired(s, &s->retired[i]);
         }
     }
     spool_commit(s->spool, errors);
-    for (size_t i = 0; i < n_begun; i++) {
-        end_batch(s, begun[i].tenant, &begun[i].info, begun[i].sealed_size,
-                  errors[i]);
+    for (size_t i = 0; i < s->n_retired; i++) {
+        struct retired *r = &s->retired[i];
+        if (r->position < 0 || !end_retired(s, r, errors[r->position])) {
+            s->retired[n_kept++] = *r;
+        }
     }
+    s->n_retired = n_kept;
+    s->n_begun = 0;
+    s->commit_due = time_msec() + RETRY_DELAY_MS;
+}
+
+/* Returns true if no more batches of 't' can wait for the spool. */
+static bool
+is_full(const struct store *s, const struct tenant_store *t)
+{
+    return (t->n_retired >= MAX_RETIRED || s->n_retired >= SPOOL_MAX_PENDING);
+}
+
+/* Retires the batch of 't', if it has lines, so that 't' has none.  Returns
+ * false if too many wait already: then 't' keeps it. */
+static bool
+retire(struct store *s, struct tenant_store *t)
+{
+    struct open_batch_info info;
+    struct slice body;
+
+    t->due = LLONG_MAX;
+    if (!t->batch) {
+        return true;
+    }
+    open_batch_get(t->batch, &info, &body);
+    if (!info.n_lines) {
+        return true;
+    }
+    if (is_full(s, t) && (s->n_begun || time_msec() >= s->commit_due)) {
+        commit(s);
+    }
+    if (is_full(s, t)) {
+        t->due = time_msec() + COMMIT_DELAY_MS;
+        s->first_due = MIN(s->first_due, t->due);
+        return false;
+    }
+
+    if (!s->n_retired) {
+        s->commit_due = time_msec() + COMMIT_DELAY_MS;
+    }
+    struct retired *r = &s->retired[s->n_retired++];
+    *r = (struct retired) { .tenant = t, .batch = t->batch, .position = -1 };
+    t->batch = NULL;
+    t->n_retired++;
+    begin_retired(s, r);
+    return true;
 }
 
 /* Writes 'source' as it goes into the batch under 'id'. */
@@ -441,17 +556,12 @@ enum sluice_drop
 store_run(struct store *s, struct record *rec)
 {
     struct tenant_store *t = tenant_store_find(s, rec->meta.vni);
-    if (!t) {
+    if (!t || (!t->batch && begin_batch(s, t))) {
         return SLUICE_DROP_STORAGE;
     }
 
     if (!append(s, t, rec)) {
-        /* A spool that refused is asked again when the batch is due, not for
-         * each line. */
-        if (!t->stuck) {
-            close_batches(s, &t, 1);
-        }
-        if (t->stuck) {
+        if (!retire(s, t) || (!t->batch && begin_batch(s, t))) {
             return SLUICE_DROP_STORAGE;
         }
         if (!append(s, t, rec)) {
@@ -461,36 +571,39 @@ store_run(struct store *s, struct record *rec)
     stats_add(&t->stats->counters[TENANT_OPEN], 1);
     if (t->due == LLONG_MAX) {
         t->due = time_msec() + s->options.max_delay_ms;
+        s->first_due = MIN(s->first_due, t->due);
     }
     return SLUICE_DROP_NONE;
 }
 
 int
-store_tick(struct store *s, int max_ms)
+store_tick(struct store *s, long long int now, int max_ms)
 {
-    struct tenant_store *due[SPOOL_MAX_PENDING];
-    long long int now = time_msec();
-    long long int next = now + max_ms;
-    struct tenant_store *t;
-    size_t n = 0;
+    if (s->first_due <= now) {
+        struct tenant_store *t;
 
-    HMAP_FOR_EACH (t, node, &s->tenants) {
-        if (t->due > now) {
-            next = MIN(next, t->due);
-        } else if (n < SPOOL_MAX_PENDING) {
-            due[n++] = t;
-        } else {
-            next = now;         /* The rest in the next round. */
+        s->first_due = LLONG_MAX;
+        HMAP_FOR_EACH (t, node, &s->tenants) {
+            if (t->due <= now) {
+                retire(s, t);
+            }
+            s->first_due = MIN(s->first_due, t->due);
         }
     }
-    if (n) {
-        close_batches(s, due, n);
+    if (s->n_retired && s->commit_due <= now) {
+        commit(s);
     }
     if (s->recover_at <= now) {
         struct recovery r = { .store = s };
+        commit(s);
         recover(s, &r);
     }
-    return MIN(next, MAX(s->recover_at, now)) - now;
+
+    long long int next = MIN(now + max_ms, s->first_due);
+    if (s->n_retired) {
+        next = MIN(next, s->commit_due);
+    }
+    return MAX(MIN(next, s->recover_at) - now, 0);
 }
 
 void
@@ -499,15 +612,10 @@ store_flush(struct store *s, bool (*keep)(uint32_t tenant, void *aux),
 {
     struct tenant_store *t;
 
-    HMAP_FOR_EACH_SAFE (t, node, &s->tenants) {
+    HMAP_FOR_EACH (t, node, &s->tenants) {
         if (!keep || !keep(t->tenant, aux)) {
-            close_batches(s, &t, 1);
-            if (keep) {
-                if (t->stuck) {
-                    s->recover_at = time_msec();
-                }
-                tenant_store_destroy(s, t);
-            }
+            retire(s, t);
         }
     }
+    commit(s);
 }

@@ -4,7 +4,7 @@
  * that are full or old into the spool: compressed, sealed, synced.
  *
  * In: a whole record.
- * Out: RUN/open/<tenant>.open, SPOOL/<tenant>/<generation>-<number>.batch. */
+ * Out: RUN/open/<tenant>-<generation>-<number>.open, SPOOL/<tenant>/<generation>-<number>.batch. */
 #ifndef SLUICE_STORE_H
 #define SLUICE_STORE_H 1
 
@@ -42,12 +42,12 @@ char *store_recover(struct store *, const struct receive_intent *intent,
 /* Appends 'rec''s line.  Returns SLUICE_DROP_NONE, or why it could not. */
 enum sluice_drop store_run(struct store *, struct record *rec);
 
-/* Closes batches that are due.  Returns the milliseconds until the next is,
- * at most 'max_ms'. */
-int store_tick(struct store *, int max_ms);
+/* Closes batches that are due at 'now', which is time_msec().  Returns the
+ * milliseconds until the next is, at most 'max_ms'. */
+int store_tick(struct store *, long long int now, int max_ms);
 
 /* Closes all batches that have lines; if 'keep' is nonnull, only those of
- * tenants for which it returns false, and forgets these tenants. */
+ * tenants for which it returns false. */
 void store_flush(struct store *, bool (*keep)(uint32_t tenant, void *aux),
                  void *aux);
 

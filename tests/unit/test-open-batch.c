@@ -135,7 +135,7 @@ committed_bytes_are_the_batch(void **state)
     open_batch_tail(b, &room);
     assert_int_equal(room, 10);
     open_batch_close(b, true);
-    assert_false(exists("7.open"));
+    assert_false(exists("7-3-5.open"));
 }
 
 static void
@@ -152,7 +152,7 @@ a_tenant_has_one_open_batch(void **state)
     /* Its process lives: nothing to recover. */
     assert_int_equal(recover(0, &n_bad), 0);
     assert_int_equal(recovered.n_calls, 0);
-    assert_true(exists("7.open"));
+    assert_true(exists("7-3-5.open"));
     open_batch_close(b, false);
 }
 
@@ -169,7 +169,7 @@ what_was_left_is_handed_over_and_removed(void **state)
 
     /* Kept while it can't be put away. */
     assert_int_equal(recover(ENOSPC, &n_bad), ENOSPC);
-    assert_true(exists("7.open"));
+    assert_true(exists("7-3-5.open"));
     assert_int_equal(recover(0, &n_bad), 0);
     assert_int_equal(n_bad, 0);
     assert_int_equal(recovered.n_calls, 1);
@@ -177,7 +177,7 @@ what_was_left_is_handed_over_and_removed(void **state)
     assert_int_equal(recovered.info.n_lines, 1);
     assert_int_equal(recovered.size, 4);
     assert_memory_equal(recovered.body, "left", 4);
-    assert_false(exists("7.open"));
+    assert_false(exists("7-3-5.open"));
 }
 
 static void
@@ -190,14 +190,14 @@ empty_and_unfinished_batches_are_removed(void **state)
 
     assert_int_equal(open_batch_create(dir, &info, 1000, &b), 0);
     open_batch_close(b, false);
-    write_named("8.open", "", 0);
-    write_named("9.open", zeros, sizeof zeros);
+    write_named("8-1-1.open", "", 0);
+    write_named("9-1-1.open", zeros, sizeof zeros);
     assert_int_equal(recover(0, &n_bad), 0);
     assert_int_equal(n_bad, 0);
     assert_int_equal(recovered.n_calls, 0);
-    assert_false(exists("7.open"));
-    assert_false(exists("8.open"));
-    assert_false(exists("9.open"));
+    assert_false(exists("7-3-5.open"));
+    assert_false(exists("8-1-1.open"));
+    assert_false(exists("9-1-1.open"));
 }
 
 static void
@@ -209,32 +209,32 @@ what_is_no_batch_is_set_aside(void **state)
     uint32_t size = 1000000;
     char path[128];
 
-    write_named("1.open", "garbage", 7);
-    write_named("2.open", "garbage that is longer than the header of a batch,"
+    write_named("1-1-1.open", "garbage", 7);
+    write_named("2-1-1.open", "garbage that is longer than the header of a batch,"
                 " by some bytes", 65);
     /* One that claims more bytes than there are. */
     assert_int_equal(open_batch_create(dir, &info, 1000, &b), 0);
     open_batch_commit(b, size, 1);
     open_batch_close(b, false);
-    snprintf(path, sizeof path, "%s/4.open", dir);
+    snprintf(path, sizeof path, "%s/4-1-1.open", dir);
     assert_int_equal(symlink("/etc/hostname", path), 0);
-    snprintf(path, sizeof path, "%s/5.open", dir);
+    snprintf(path, sizeof path, "%s/5-1-1.open", dir);
     assert_int_equal(mkfifo(path, 0600), 0);
     write_named("foreign", "x", 1);
-    write_named("x.open", "x", 1);
-    write_named("1.open.bad", "older", 5);
+    write_named("x-1-1.open", "x", 1);
+    write_named("1-1-1.open.bad", "older", 5);
 
     assert_int_equal(recover(0, &n_bad), 0);
     assert_int_equal(n_bad, 5);
     assert_int_equal(recovered.n_calls, 0);
-    assert_true(exists("1.open.bad.1"));
-    assert_true(exists("2.open.bad"));
-    assert_true(exists("7.open.bad"));
-    assert_true(exists("4.open.bad"));
-    assert_true(exists("5.open.bad"));
+    assert_true(exists("1-1-1.open.bad.1"));
+    assert_true(exists("2-1-1.open.bad"));
+    assert_true(exists("7-3-5.open.bad"));
+    assert_true(exists("4-1-1.open.bad"));
+    assert_true(exists("5-1-1.open.bad"));
     assert_true(exists("foreign"));
-    assert_true(exists("x.open"));
-    assert_false(exists("1.open"));
+    assert_true(exists("x-1-1.open"));
+    assert_false(exists("1-1-1.open"));
 }
 
 /* Appends numbered lines to a batch until it is killed, and tells 'acked'

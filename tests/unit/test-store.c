@@ -16,6 +16,7 @@
 #include "s7-store.h"
 #include "seal.h"
 #include "spool.h"
+#include "timeval.h"
 
 enum { MAX_BYTES = 4096 };
 
@@ -114,6 +115,24 @@ break_spool(const struct fixture *f)
     close(fd);
 }
 
+/* Mends it, and lets what waits be tried again. */
+static void
+mend_spool(struct fixture *f)
+{
+    assert_int_equal(unlink(f->tenant_7), 0);
+    /* Once for batches to come due, and once for them to be synced. */
+    store_tick(f->store, time_msec() + 10000, 0);
+    store_tick(f->store, time_msec() + 10000, 0);
+}
+
+static void
+assert_open(const struct fixture *f, uint32_t tenant, uint64_t n_lines)
+{
+    const struct stats_tenant *t = intake_stats_tenant(f->stats, tenant);
+
+    assert_int_equal(t->counters[TENANT_OPEN], n_lines);
+}
+
 static void
 assert_spooled(const struct fixture *f, uint32_t tenant, uint64_t n_batches)
 {
@@ -137,13 +156,12 @@ a_batch_that_the_spool_refuses_at_start_stops_no_other_tenant(void **state)
     start(f);
     assert_spooled(f, 8, 1);
     assert_int_equal(store_line(f, 8), SLUICE_DROP_NONE);
-    assert_int_equal(store_line(f, 7), SLUICE_DROP_STORAGE);
-
-    /* Mended. */
-    assert_int_equal(unlink(f->tenant_7), 0);
-    store_tick(f->store, 0);
-    assert_spooled(f, 7, 1);
     assert_int_equal(store_line(f, 7), SLUICE_DROP_NONE);
+    assert_open(f, 7, 2);
+
+    mend_spool(f);
+    assert_spooled(f, 7, 2);
+    assert_open(f, 7, 0);
 }
 
 static bool
@@ -163,12 +181,42 @@ a_tenant_that_left_with_a_refused_batch_may_return(void **state)
     assert_int_equal(store_line(f, 7), SLUICE_DROP_NONE);
     break_spool(f);
     store_flush(f->store, keep_none, NULL);
-    assert_int_equal(store_line(f, 7), SLUICE_DROP_STORAGE);
-
-    assert_int_equal(unlink(f->tenant_7), 0);
-    store_tick(f->store, 0);
-    assert_spooled(f, 7, 1);
     assert_int_equal(store_line(f, 7), SLUICE_DROP_NONE);
+    assert_open(f, 7, 2);
+
+    mend_spool(f);
+    assert_spooled(f, 7, 2);
+    assert_open(f, 7, 0);
+}
+
+static void
+full_batches_wait_for_the_spool_and_lose_nothing(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t n_stored = 0;
+    uint64_t n_dropped = 0;
+
+    f->options.max_delay_ms = 60000;
+    start(f);
+    break_spool(f);
+    while (!n_dropped && n_stored < 100000) {
+        if (store_line(f, 7)) {
+            n_dropped++;
+        } else {
+            n_stored++;
+        }
+    }
+    /* Several batches hold what the spool does not take, within bounds. */
+    assert_int_equal(n_dropped, 1);
+    assert_open(f, 7, n_stored);
+    assert_int_equal(store_line(f, 8), SLUICE_DROP_NONE);
+
+    mend_spool(f);
+    assert_int_equal(store_line(f, 7), SLUICE_DROP_NONE);
+    store_flush(f->store, NULL, NULL);
+    assert_open(f, 7, 0);
+    assert_int_equal(intake_stats_tenant(f->stats, 7)
+                     ->counters[TENANT_SPOOLED], n_stored + 1);
 }
 
 static void
@@ -188,6 +236,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_batch_that_the_spool_refuses_at_start_stops_no_other_tenant),
         TEST(a_tenant_that_left_with_a_refused_batch_may_return),
+        TEST(full_batches_wait_for_the_spool_and_lose_nothing),
         TEST(a_batch_larger_than_the_limit_of_today_gets_into_the_spool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
