@@ -85,6 +85,8 @@ include proxy-vm/context/automake.mk
 EXTRA_DIST += docs/batch-format.md
 # What may reach a terminal.
 proxy_vm_libcommon_a_SOURCES += \
+	proxy-vm/common/no-dump.c \
+	proxy-vm/common/no-dump.h \
 	proxy-vm/common/printable.c \
 	proxy-vm/common/printable.h
 

@@ -60,6 +60,13 @@ rx_file_is_valid(const struct rx_file *file)
             && file->done <= N_SLOTS);
 }
 
+static bool
+has_next(const struct rx_file *file)
+{
+    return (file->done < N_SLOTS
+            && file->headers[file->done].msg_len != NOT_FILLED);
+}
+
 static int
 rx_file_map(const char *path, struct rx_file **ret)
 {
@@ -134,6 +141,11 @@ void
 receive_socket_destroy(struct receive *r)
 {
     if (r) {
+        if (!has_next(r->file)) {
+            /* Nobody needs the packets any more, and no redaction was done
+             * here. */
+            memset(r->file->slots, 0, sizeof r->file->slots);
+        }
         munmap(r->file, sizeof *r->file);
         free(r);
     }
@@ -180,8 +192,7 @@ receive_socket_interrupted(const struct receive *r, struct receive_intent *ret)
 {
     const struct rx_file *file = r->file;
 
-    if (file->done >= N_SLOTS || file->intended != file->done + 1
-        || file->headers[file->done].msg_len == NOT_FILLED) {
+    if (!has_next(file) || file->intended != file->done + 1) {
         return false;
     }
     *ret = file->intent;
@@ -299,7 +310,7 @@ receive_socket_next(struct receive *r, struct record *rec)
     const struct rx_file *file = r->file;
     uint32_t i = file->done;
 
-    if (i >= N_SLOTS || file->headers[i].msg_len == NOT_FILLED) {
+    if (!has_next(file)) {
         return false;
     }
     /* The file is ours, but a slot's size is still not worth trusting. */

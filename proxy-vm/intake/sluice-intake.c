@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "no-dump.h"
 #include "openvswitch/vlog.h"
 #include "pipeline.h"
 #include "socket-util.h"
@@ -361,6 +362,7 @@ main(int argc, char *argv[])
     };
 
     set_program_name(argv[0]);
+    no_dump();
     parse_options(argc, argv, &o);
     apply_config(&o);
     catch_signals();

@@ -22,6 +22,7 @@
 #include "util.h"
 
 #include "config.h"
+#include "no-dump.h"
 #include "ship.h"
 
 enum {
@@ -180,6 +181,7 @@ main(int argc, char *argv[])
     struct ship *ship;
 
     set_program_name(argv[0]);
+    no_dump();
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     /* A name server that is silent holds up no more than this tenant, but
      * that not for half a minute. */

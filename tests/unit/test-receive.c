@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "sluice-config.h"      /* For memmem(). */
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -189,6 +190,35 @@ an_intent_is_about_one_packet(void **state)
     expect_next(f, "two");
 }
 
+static bool
+file_has(const struct fixture *f, const char *text)
+{
+    static char buffer[1 << 20];
+    FILE *file = fopen(f->path, "r");
+
+    assert_non_null(file);
+    size_t n = fread(buffer, 1, sizeof buffer, file);
+    fclose(file);
+    return memmem(buffer, n, text, strlen(text)) != NULL;
+}
+
+static void
+packets_do_not_stay_in_the_file_after_the_end(void **state)
+{
+    struct fixture *f = *state;
+
+    send_text(f, "hunter2");
+    send_text(f, "swordfish");
+    fill(f);
+    receive_socket_done(f->receive);
+    restart(f);
+    assert_true(file_has(f, "swordfish"));
+    receive_socket_done(f->receive);
+    restart(f);
+    assert_false(file_has(f, "hunter2"));
+    assert_false(file_has(f, "swordfish"));
+}
+
 /* As if the master had been started again, too. */
 static void
 replace_socket(struct fixture *f)
@@ -254,6 +284,7 @@ main(void)
         TEST(packets_that_left_the_socket_survive_a_kill),
         TEST(an_intent_survives_a_kill_until_the_packet_is_done),
         TEST(an_intent_is_about_one_packet),
+        TEST(packets_do_not_stay_in_the_file_after_the_end),
         TEST(what_the_kernel_drops_is_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
