@@ -167,6 +167,7 @@ master_create(char *config_path, char *libexec, struct master **ret)
         return sentence;
     }
 
+    setup_warn(m->config);
     add_program(m, "context", "context", -1, NULL, 0);
     m->intake = add_program(m, "intake", "intake", m->socket_fd, "--fd",
                             CHILD_FD);

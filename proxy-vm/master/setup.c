@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -78,6 +80,19 @@ setup_directories(const struct config *config)
     }
     free(open_dir);
     return sentence;
+}
+
+void
+setup_warn(const struct config *config)
+{
+    struct statfs st;
+
+    if (!statfs(config->paths.run, &st) && st.f_type != TMPFS_MAGIC
+        && st.f_type != RAMFS_MAGIC) {
+        VLOG_WARN("paths.run: %s is not in a tmpfs, so packets reach the disk "
+                  "before their secrets are redacted; name a directory in "
+                  "one, such as /run/sluice.", config->paths.run);
+    }
 }
 
 char *

@@ -18,6 +18,9 @@ struct config;
 /* Makes the directories, and their parents, that are not there. */
 char *setup_directories(const struct config *);
 
+/* Warns of directories that are not what they should be. */
+void setup_warn(const struct config *);
+
 /* Takes the lock of the run directory.  It is held until '*ret_fd' is closed,
  * at the latest when the process ends. */
 char *setup_lock(const struct config *, int *ret_fd);

@@ -81,6 +81,15 @@ def directories_keys_and_running_configuration_are_there():
         equal(s.read(s.dir + "/deep/spool/key.pub"), public)
 
 
+def a_run_directory_on_disk_is_warned_of():
+    with Sluiced() as s:
+        s.start()
+        kind = subprocess.run(["stat", "-f", "-c", "%T", s.dir + "/run"],
+                              capture_output=True, text=True, check=True)
+        equal("is not in a tmpfs" in s.read(s.dir + "/log"),
+              kind.stdout.strip() not in ("tmpfs", "ramfs"))
+
+
 def a_killed_program_is_started_again_at_once():
     with Sluiced() as s:
         s.start().wait_for_all()
@@ -382,6 +391,7 @@ main([
     wrong_usage_has_an_exit_status_of_its_own,
     each_program_is_started_with_its_arguments,
     directories_keys_and_running_configuration_are_there,
+    a_run_directory_on_disk_is_warned_of,
     a_killed_program_is_started_again_at_once,
     a_crash_loop_backs_off_and_disturbs_no_other,
     a_signal_is_told_in_words,
