@@ -297,3 +297,11 @@ tests_unit_test_answer_SOURCES = \
 tests_unit_test_answer_CPPFLAGS = $(proxy_vm_sluiced_CPPFLAGS) \
 	-iquote $(srcdir)/proxy-vm/master
 tests_unit_test_answer_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+
+# The manual of log_tunnel.
+TESTS += tests/log-tunnel/test-manual.sh
+dist_man_MANS += docs/man/log_tunnel.7
+EXTRA_DIST += \
+	ovs-ext/sluice/lib/drop-reasons.def \
+	ovs-ext/sluice/lib/ofp-log-tunnel.c \
+	tests/log-tunnel/test-manual.sh
