@@ -305,3 +305,9 @@ EXTRA_DIST += \
 	ovs-ext/sluice/lib/drop-reasons.def \
 	ovs-ext/sluice/lib/ofp-log-tunnel.c \
 	tests/log-tunnel/test-manual.sh
+
+# What shows the options of log_tunnel in captures.
+TESTS += tests/log-tunnel/test-wireshark.py
+EXTRA_DIST += \
+	docs/wireshark/sluice.lua \
+	tests/log-tunnel/test-wireshark.py
