@@ -30,6 +30,9 @@ AC_DEFUN([SLUICE_CHECK_OVS], [
             | sed 's,\([[^ ]]*\)/\([[^ /]]*\)\.la,\1/.libs/\2.a,g'`
   OVS_LIBS="$OVS_BUILD/lib/.libs/libopenvswitch.a -Wl,--as-needed $ovs_deps"
   OVS_LIBS="$OVS_LIBS -lpthread -lrt -lm"
+  # A source that prepare-ovs did not make has no log_tunnel.
+  AM_CONDITIONAL([OVS_LOG_TUNNEL],
+                 [test -f "$OVS_SOURCE/lib/sluice/ofp-log-tunnel.h"])
   AC_SUBST([OVS_SOURCE])
   AC_SUBST([OVS_BUILD])
   AC_SUBST([OVS_CFLAGS])

@@ -311,3 +311,20 @@ TESTS += tests/log-tunnel/test-wireshark.py
 EXTRA_DIST += \
 	docs/wireshark/sluice.lua \
 	tests/log-tunnel/test-wireshark.py
+
+# The log_tunnel action in Open vSwitch.
+EXTRA_DIST += \
+	tests/fuzz/fuzz-log-tunnel-action.c \
+	tests/log-tunnel/skip-fuzz-action.sh
+if OVS_LOG_TUNNEL
+fuzz_targets += tests/fuzz/fuzz-log-tunnel-action
+tests_fuzz_fuzz_log_tunnel_action_SOURCES = \
+	ovs-ext/sluice/lib/ofp-log-tunnel.c \
+	tests/fuzz/fuzz-log-tunnel-action.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_log_tunnel_action_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_CFLAGS)
+tests_fuzz_fuzz_log_tunnel_action_LDADD = $(OVS_LIBS)
+tests_fuzz_fuzz_log_tunnel_action_LDFLAGS = $(FUZZ_LDFLAGS)
+else
+TESTS += tests/log-tunnel/skip-fuzz-action.sh
+endif
