@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The commands of the documents do what the documents say: each block after
+# "<!-- run: WHERE -->" is run, in that namespace on a switch where nothing is
+# set up yet, or, where it installs, into a directory of the test.
+# shellcheck source=tests/system/common.sh
+. "$(dirname "$0")/common.sh"
+
+top=$common_here/../..
+
+# blocks FILE: "WHERE COMMAND" for each line of such blocks.
+blocks() {
+    awk '/^<!-- run: / { where = $3; next }
+         /^```sh$/ && where { inside = 1; next }
+         /^```$/ { inside = 0; where = "" }
+         inside { print where, $0 }' "$1"
+}
+
+# run_command WHERE COMMAND: as the document has it, with our programs found
+# first and our directory in the place of the system's.
+run_command() {
+    local where=$1 command=$2
+    command=${command//\/etc\/sluice/$topo_dir}
+    command=${command//_build\/ovs/$OVS_DIR}
+    command=${command//_build\/sluice/$SLUICE_BUILD}
+    if [[ $where == install ]]; then
+        DESTDIR=$topo_dir/root sh -e -c "$command"
+    else
+        topo_in "$where" env \
+            PATH="$topo_dir/docs-bin:$topo_dir/bin:$OVS_DIR/build/utilities:$PATH" \
+            sh -e -c "$command"
+    fi
+}
+
+topo_up
+topo_start_proxy
+topo_vsctl del-port sluice0 -- clear Interface vm1 external_ids
+mkdir "$topo_dir/docs-bin"
+printf '#!/bin/sh\nexec %s --socket %s "$@"\n' "$topo_dir/bin/sluicectl" \
+    "$topo_dir/run/control.sock" >"$topo_dir/docs-bin/sluicectl"
+chmod 755 "$topo_dir/docs-bin/sluicectl"
+
+n_commands=0
+for file in docs/install.md README.md; do
+    while read -r where line <&4; do
+        n_commands=$((n_commands + 1))
+        check "$file: $line" run_command "$where" "$line"
+    done 4< <(blocks "$top/$file")
+done
+for file in usr/sbin/ovs-vswitchd usr/bin/ovs-ofctl; do
+    check "the installed Open vSwitch has $file" test -x "$topo_dir/root/$file"
+done
+for file in sbin/sluiced bin/sluicectl; do
+    check "the installed Sluice has $file" \
+        test -x "$topo_dir/root/usr/local/$file"
+done
+check "the documents have commands" test "$n_commands" -ge 10
+
+lines_send vm1 rfc5424 "as the documents say line=docs"
+check "a line arrives after that" wait_for_lines 7 1
+done_testing
