@@ -328,3 +328,14 @@ tests_fuzz_fuzz_log_tunnel_action_LDFLAGS = $(FUZZ_LDFLAGS)
 else
 TESTS += tests/log-tunnel/skip-fuzz-action.sh
 endif
+# The system tests and what runs all tests; not part of 'make check', since
+# they need root, Open vSwitch and minutes: see quickstart.
+EXTRA_DIST += \
+	.ci/run \
+	docs/architecture.md \
+	docs/install.md \
+	packages \
+	quickstart \
+	tests/run-demo \
+	tests/run-lint \
+	tests/system
