@@ -136,6 +136,10 @@ unit_tests += tests/unit/test-no-dump
 tests_unit_test_no_dump_SOURCES = tests/unit/test-no-dump.c tests/unit/unit.h
 tests_unit_test_no_dump_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_no_dump_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test-enrich
+tests_unit_test_enrich_SOURCES = tests/unit/test-enrich.c tests/unit/unit.h
+tests_unit_test_enrich_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_enrich_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-store
 tests_unit_test_store_SOURCES = \
 	tests/unit/remove-tree.h \

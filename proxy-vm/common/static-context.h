@@ -36,9 +36,9 @@ struct static_vm {
     size_t n_macs;
     char *name;                 /* May be null. */
     char *port;                 /* The OVS interface.  May be null. */
-    uint32_t tenant;            /* 0: not given.  For 'sluicectl flows' alone:
-                                 * whose VM it is, the port's configuration
-                                 * says. */
+    uint32_t tenant;            /* 0: not given.  Whose a line is, the port's
+                                 * configuration says; but another tenant's
+                                 * lines do not get this VM's context. */
     struct static_value *values; /* guest-os, host, ..., then 'values'. */
     size_t n_values;
 };

@@ -65,6 +65,9 @@ put_vm(struct ds *s, const Sluice__VmContext *vm)
         }
         ds_put_cstr(s, " ]\n");
     }
+    if (vm->tenant) {
+        ds_put_format(s, "    tenant: %"PRIu32"\n", vm->tenant);
+    }
     if (vm->n_value) {
         ds_put_cstr(s, "    values:\n");
         for (size_t i = 0; i < vm->n_value; i++) {

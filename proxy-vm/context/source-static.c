@@ -132,6 +132,7 @@ put_vm(const struct static_state *s, const struct static_vm *vm,
     }
     record.mac = macs;
     record.n_mac = vm->n_macs;
+    record.tenant = vm->tenant;
     if (vm->name) {
         record.name = vm->name;
     }

@@ -68,13 +68,22 @@ enrich_refresh(struct enrich *e)
     stats_add(&e->stats->counters[INTAKE_SNAPSHOTS], 1);
 }
 
+/* What is known about one tenant's VM must not reach another tenant, whose
+ * guest may have taken the address of that VM. */
+static bool
+tenant_fits(const struct record *rec, const Sluice__VmContext *vm)
+{
+    return !vm->tenant || vm->tenant == rec->meta.vni;
+}
+
 /* Decides whether the record found by MAC address, which is the guest's claim,
  * may speak for 'rec': not if the packet names a VM and the record names
  * another. */
 static bool
 mac_record_fits(const struct record *rec, const Sluice__VmContext *vm)
 {
-    return !(rec->meta.has & TUNNEL_HAS_VM) || !vm->vm.len;
+    return (tenant_fits(rec, vm)
+            && (!(rec->meta.has & TUNNEL_HAS_VM) || !vm->vm.len));
 }
 
 /* Looks 'rec' up.  Returns the record decoded, to be freed by the caller, and
@@ -92,10 +101,13 @@ look_up(const struct enrich *e, const struct record *rec, struct slice *ret)
     if (rec->meta.has & TUNNEL_HAS_VM
         && snapshot_find_vm(e->snapshot, rec->meta.vm, &found)) {
         vm = sluice__vm_context__unpack(NULL, found.size, found.data);
-        if (vm) {
+        if (vm && tenant_fits(rec, vm)) {
             stats_add(&counters[INTAKE_CONTEXT_HIT_VM], 1);
             *ret = found;
             return vm;
+        }
+        if (vm) {
+            sluice__vm_context__free_unpacked(vm, NULL);
         }
     }
     if (snapshot_find_mac(e->snapshot, rec->inner.src_mac, &found)) {

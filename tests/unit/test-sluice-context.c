@@ -233,6 +233,7 @@ a_record_has_everything_the_file_says(void **state)
     assert_int_equal(vm->n_mac, 1);
     assert_memory_equal(vm->mac[0].data, mac, 6);
     assert_string_equal(vm->name, "web");
+    assert_int_equal(vm->tenant, 7);
     /* Not the tenant, which a file can't prove, nor the port. */
     assert_int_equal(vm->n_value, 2);
     assert_string_equal(vm->value[0]->key, "owner");
