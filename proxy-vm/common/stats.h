@@ -51,6 +51,7 @@ extern const struct counter_info ship_counters[N_SHIP_COUNTERS];
 enum {
     STATS_MAX_TENANTS = 1024,
     STATS_MAX_SOURCES = 16384,
+    STATS_MAX_MAC_SOURCES = 1024, /* Of one tenant, without VM. */
     STATS_HOSTNAME_SIZE = 64,
 };
 

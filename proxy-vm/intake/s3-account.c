@@ -10,8 +10,16 @@
 #include "hash.h"
 #include "util.h"
 
+/* How many sources of one tenant only their MAC tells apart. */
+struct mac_count {
+    struct hmap_node node;          /* In struct account's 'mac_counts'. */
+    uint32_t tenant;
+    uint32_t n;
+};
+
 struct account {
     struct intake_stats *stats;     /* Borrowed. */
+    struct hmap mac_counts;         /* Of struct mac_count. */
     struct hmap sources;            /* Of struct source. */
     size_t n_slots;                 /* Of stats->sources in use. */
 
@@ -97,6 +105,24 @@ source_insert(struct account *a, const struct source_key *key,
     return source;
 }
 
+/* Returns the count of 'tenant''s sources by MAC. */
+static uint32_t *
+mac_count(struct account *a, uint32_t tenant)
+{
+    uint32_t hash = hash_int(tenant, 0);
+    struct mac_count *c;
+
+    HMAP_FOR_EACH_WITH_HASH (c, node, hash, &a->mac_counts) {
+        if (c->tenant == tenant) {
+            return &c->n;
+        }
+    }
+    c = xzalloc(sizeof *c);
+    c->tenant = tenant;
+    hmap_insert(&a->mac_counts, &c->node, hash);
+    return &c->n;
+}
+
 /* Takes over a source that an earlier process knew.  Which numbers of the
  * window had come is not known any more: they are taken as new, since losing a
  * line is worse than taking one twice. */
@@ -111,6 +137,7 @@ source_restore(struct account *a, struct stats_source *stats)
     memcpy(key.vm, stats->vm, sizeof key.vm);
     if (stats->keyed_by_mac) {
         memcpy(key.mac, stats->mac, sizeof key.mac);
+        ++*mac_count(a, key.tenant);
     }
 
     struct source *source = source_insert(a, &key, stats);
@@ -128,6 +155,7 @@ account_create(struct intake_stats *stats)
 
     a->stats = stats;
     hmap_init(&a->sources);
+    hmap_init(&a->mac_counts);
     while (a->n_slots < STATS_MAX_SOURCES
            && stats->sources[a->n_slots].tenant) {
         source_restore(a, &stats->sources[a->n_slots++]);
@@ -140,11 +168,16 @@ account_destroy(struct account *a)
 {
     if (a) {
         struct source *source;
+        struct mac_count *c;
 
         HMAP_FOR_EACH_POP (source, node, &a->sources) {
             free(source);
         }
         hmap_destroy(&a->sources);
+        HMAP_FOR_EACH_POP (c, node, &a->mac_counts) {
+            free(c);
+        }
+        hmap_destroy(&a->mac_counts);
         free(a);
     }
 }
@@ -170,7 +203,11 @@ static struct source *
 source_make(struct account *a, const struct record *rec,
             const struct source_key *key)
 {
-    if (a->n_slots >= STATS_MAX_SOURCES) {
+    bool by_mac = !(rec->meta.has & TUNNEL_HAS_VM);
+
+    /* A guest has as many MACs as it likes, but the table is everyone's. */
+    if (a->n_slots >= STATS_MAX_SOURCES
+        || (by_mac && *mac_count(a, key->tenant) >= STATS_MAX_MAC_SOURCES)) {
         a->overflow = (struct source) { .stats = &a->overflow_stats };
         return &a->overflow;
     }
@@ -179,7 +216,10 @@ source_make(struct account *a, const struct record *rec,
     memcpy(stats->vtep, key->vtep, sizeof stats->vtep);
     memcpy(stats->vm, key->vm, sizeof stats->vm);
     memcpy(stats->mac, rec->inner.src_mac, sizeof rec->inner.src_mac);
-    stats->keyed_by_mac = !(rec->meta.has & TUNNEL_HAS_VM);
+    stats->keyed_by_mac = by_mac;
+    if (by_mac) {
+        ++*mac_count(a, key->tenant);
+    }
     stats->ofp_port = key->ofp_port;
     stats->stock = !(rec->meta.has & TUNNEL_HAS_META);
     __atomic_store_n(&stats->tenant, key->tenant, __ATOMIC_RELEASE);

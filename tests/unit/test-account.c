@@ -227,12 +227,37 @@ sources_beyond_the_table_are_counted_and_go_on(void **state)
     struct fixture *f = *state;
 
     for (uint32_t i = 0; i < STATS_MAX_SOURCES + 5; i++) {
-        struct record rec = { .meta = { .vni = 7, .ofp_port = i + 1 } };
+        struct record rec = {
+            .meta = { .has = TUNNEL_HAS_VM, .vni = 7, .ofp_port = i + 1 },
+        };
         assert_int_equal(account_find(f->account, &rec), SLUICE_DROP_NONE);
         assert_non_null(rec.source);
         account_commit(f->account, &rec, SLUICE_DROP_NONE);
     }
     assert_int_equal(f->stats->counters[INTAKE_SOURCES_OVERFLOW], 5);
+}
+
+static void
+a_guest_that_changes_its_mac_leaves_room_for_other_tenants(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t i = 0; i < STATS_MAX_MAC_SOURCES + 5; i++) {
+        struct record rec = { .meta = { .vni = 7 } };
+        memcpy(rec.inner.src_mac, &i, sizeof i);
+        if (i == STATS_MAX_MAC_SOURCES / 2) {
+            restart(f);
+        }
+        assert_int_equal(account_find(f->account, &rec), SLUICE_DROP_NONE);
+        account_commit(f->account, &rec, SLUICE_DROP_NONE);
+    }
+    assert_int_equal(f->stats->counters[INTAKE_SOURCES_OVERFLOW], 5);
+
+    struct record rec = { .meta = { .vni = 8 } };
+    assert_int_equal(account_find(f->account, &rec), SLUICE_DROP_NONE);
+    account_commit(f->account, &rec, SLUICE_DROP_NONE);
+    assert_int_equal(f->stats->counters[INTAKE_SOURCES_OVERFLOW], 5);
+    assert_int_equal(f->stats->sources[STATS_MAX_MAC_SOURCES].tenant, 8);
 }
 
 int
@@ -251,6 +276,7 @@ main(void)
         TEST(the_books_go_on_after_a_restart),
         TEST(a_source_without_vm_is_told_apart_by_mac),
         TEST(sources_beyond_the_table_are_counted_and_go_on),
+        TEST(a_guest_that_changes_its_mac_leaves_room_for_other_tenants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
