@@ -248,6 +248,29 @@ remove_all_temps(struct spool *s)
     return 0;
 }
 
+/* Writes 'content' over the file 'name', which has this size already, so that
+ * no space is needed. */
+static int
+overwrite(int dir_fd, const char *name, struct slice content)
+{
+    struct stat st;
+    int error = 0;
+
+    int fd = openat(dir_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st)) {
+        error = errno;
+    } else if ((size_t) st.st_size != content.size) {
+        error = ENOSPC;
+    } else {
+        error = write_all(fd, content);
+        if (!error && fsync(fd)) {
+            error = errno;
+        }
+    }
+    spool_close_fd(fd);
+    return error;
+}
+
 int
 spool_next_generation(struct spool *s, uint32_t *ret)
 {
@@ -280,8 +303,13 @@ spool_next_generation(struct spool *s, uint32_t *ret)
     }
 
     generation++;
-    int size = snprintf(text, sizeof text, "%"PRIu32"\n", generation);
+    int size = snprintf(text, sizeof text, "%0*"PRIu32"\n",
+                        GENERATION_DIGITS, generation);
     error = write_file(s->fd, "generation", slice_of(text, size));
+    if (error == ENOSPC || error == EDQUOT) {
+        /* A full disk must not keep intake from starting. */
+        error = overwrite(s->fd, "generation", slice_of(text, size));
+    }
     if (!error) {
         *ret = generation;
     }

@@ -114,6 +114,14 @@ count_drop(struct pipeline *p, enum sluice_drop drop)
     }
 }
 
+/* Returns the time that tells which year a message without one is of: the
+ * switch's, unless that is beyond what a message can say. */
+static int64_t
+reference_ns(const struct record *rec)
+{
+    return rec->switch_ns <= INT64_MAX ? rec->switch_ns : rec->received_ns;
+}
+
 /* Sends 'rec' through all stages; through all but the last if 'stored', where
  * a process died between storing the line and putting it into the books. */
 static void
@@ -134,7 +142,7 @@ run(struct pipeline *p, struct record *rec, bool stored)
     }
     if (!drop) {
         redactor_run(p->redactor, rec->inner.payload, NULL, &rec->text);
-        syslog_msg_parse(rec->text.text, rec->switch_ns, &rec->msg);
+        syslog_msg_parse(rec->text.text, reference_ns(rec), &rec->msg);
         enrich_run(p->enrich, rec);
         drop = stored ? SLUICE_DROP_NONE : store_run(p->store, rec);
     }

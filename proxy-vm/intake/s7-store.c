@@ -29,8 +29,9 @@ enum {
     RETRY_DELAY_MS = 1000,
 
     /* Full batches of one tenant that wait, so that a tenant whose directory
-     * takes nothing keeps its trouble to itself. */
+     * takes nothing keeps its trouble to itself; and of all. */
     MAX_RETIRED = 8,
+    MAX_RETIRED_ALL = STATS_MAX_TENANTS * MAX_RETIRED,
 };
 
 struct tenant_store {
@@ -61,7 +62,7 @@ struct store {
     uint8_t recipient[32];          /* The public key to seal to. */
     struct sealer *sealer;          /* For batches of up to 'max_bytes'. */
     struct hmap tenants;            /* Of struct tenant_store. */
-    struct retired retired[SPOOL_MAX_PENDING];
+    struct retired retired[MAX_RETIRED_ALL];
     size_t n_retired;
     int n_begun;                    /* Batches in the spool's group. */
     long long int commit_due;       /* Of the retired; time_msec(). */
@@ -349,13 +350,17 @@ tenant_store_find(struct store *s, uint32_t tenant)
     return t;
 }
 
-/* Seals a retired batch and begins to put it into the spool. */
-static int
+/* Seals a retired batch and begins to put it into the spool, if the group has
+ * room. */
+static void
 begin_retired(struct store *s, struct retired *r)
 {
     struct open_batch_info info;
     struct slice body;
 
+    if (s->n_begun >= SPOOL_MAX_PENDING) {
+        return;
+    }
     open_batch_get(r->batch, &info, &body);
     int error = begin_spooling(s, &info, body, &r->sealed_size);
     if (error) {
@@ -363,7 +368,6 @@ begin_retired(struct store *s, struct retired *r)
     } else {
         r->position = s->n_begun++;
     }
-    return error;
 }
 
 /* What becomes of a retired batch after the sync.  Returns true if it is done
@@ -406,6 +410,7 @@ commit(struct store *s)
             begin_retired(s, &s->retired[i]);
         }
     }
+    bool more = s->n_begun >= SPOOL_MAX_PENDING;
     spool_commit(s->spool, errors);
     for (size_t i = 0; i < s->n_retired; i++) {
         struct retired *r = &s->retired[i];
@@ -415,14 +420,7 @@ commit(struct store *s)
     }
     s->n_retired = n_kept;
     s->n_begun = 0;
-    s->commit_due = time_msec() + RETRY_DELAY_MS;
-}
-
-/* Returns true if no more batches of 't' can wait for the spool. */
-static bool
-is_full(const struct store *s, const struct tenant_store *t)
-{
-    return (t->n_retired >= MAX_RETIRED || s->n_retired >= SPOOL_MAX_PENDING);
+    s->commit_due = time_msec() + (more ? 0 : RETRY_DELAY_MS);
 }
 
 /* Retires the batch of 't', if it has lines, so that 't' has none.  Returns
@@ -441,10 +439,11 @@ retire(struct store *s, struct tenant_store *t)
     if (!info.n_lines) {
         return true;
     }
-    if (is_full(s, t) && (s->n_begun || time_msec() >= s->commit_due)) {
+    if (t->n_retired >= MAX_RETIRED
+        && (s->n_begun || time_msec() >= s->commit_due)) {
         commit(s);
     }
-    if (is_full(s, t)) {
+    if (t->n_retired >= MAX_RETIRED) {
         t->due = time_msec() + COMMIT_DELAY_MS;
         s->first_due = MIN(s->first_due, t->due);
         return false;
@@ -458,6 +457,9 @@ retire(struct store *s, struct tenant_store *t)
     t->batch = NULL;
     t->n_retired++;
     begin_retired(s, r);
+    if (s->n_begun >= SPOOL_MAX_PENDING) {
+        commit(s);
+    }
     return true;
 }
 

@@ -363,6 +363,7 @@ main(int argc, char *argv[])
 
     set_program_name(argv[0]);
     no_dump();
+    vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     parse_options(argc, argv, &o);
     apply_config(&o);
     catch_signals();

@@ -6,9 +6,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "remove-tree.h"
@@ -323,6 +326,52 @@ generations_count_up_and_clean_up(void **state)
     assert_int_equal(generation, 2);
 }
 
+/* Runs in a child, in a mount namespace of its own: fills the file system of
+ * the spool and counts on.  Returns what the child exits with. */
+static int
+count_on_a_full_disk(void)
+{
+    char file[4096] = "x";
+    uint32_t generation;
+    struct spool *full;
+
+    if (unshare(CLONE_NEWNS)
+        || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)
+        || mount("none", dir, "tmpfs", 0, "size=64k")) {
+        return 77;
+    }
+    if (spool_open(dir, &full) || spool_next_generation(full, &generation)) {
+        return 1;
+    }
+    for (int i = 0; i < 100; i++) {
+        spool_push(full, 7, 1, i, slice_of(file, sizeof file));
+    }
+    if (spool_push(full, 7, 1, 100, slice_of(file, sizeof file)) != ENOSPC) {
+        return 2;
+    }
+    return spool_next_generation(full, &generation) || generation != 2 ? 3 : 0;
+}
+
+static void
+a_full_disk_does_not_stop_the_count_of_generations(void **state)
+{
+    int status;
+
+    (void) state;
+    pid_t child = fork();
+    if (!child) {
+        _exit(count_on_a_full_disk());
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        print_message("# a full disk needs a file system of our own, and that "
+                      "needs root\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void
 a_push_wakes_the_watcher(void **state)
 {
@@ -364,6 +413,7 @@ main(void)
         TEST(a_quarantined_batch_is_kept_out_of_the_way),
         TEST(totals_add_up_the_headers),
         TEST(generations_count_up_and_clean_up),
+        TEST(a_full_disk_does_not_stop_the_count_of_generations),
         TEST(a_push_wakes_the_watcher),
         TEST(tenant_directories_are_made_for_the_group),
 #undef TEST

@@ -105,14 +105,22 @@ store_line(struct fixture *f, uint32_t tenant)
     return store_run(f->store, &rec);
 }
 
-/* Makes the spool refuse what is tenant 7's. */
+/* Makes the spool refuse what is this tenant's. */
+static void
+break_spool_of(const struct fixture *f, uint32_t tenant)
+{
+    char path[96];
+
+    snprintf(path, sizeof path, "%s/%u", f->spool, tenant);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
 static void
 break_spool(const struct fixture *f)
 {
-    int fd = open(f->tenant_7, O_WRONLY | O_CREAT | O_EXCL, 0600);
-
-    assert_true(fd >= 0);
-    close(fd);
+    break_spool_of(f, 7);
 }
 
 /* Mends it, and lets what waits be tried again. */
@@ -220,6 +228,29 @@ full_batches_wait_for_the_spool_and_lose_nothing(void **state)
 }
 
 static void
+many_broken_tenants_leave_the_others_alone(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f);
+    for (uint32_t tenant = 100; tenant < 120; tenant++) {
+        unsigned int n = 0;
+
+        break_spool_of(f, tenant);
+        while (store_line(f, tenant) == SLUICE_DROP_NONE) {
+            assert_true(n++ < 100000);
+        }
+    }
+    for (unsigned int i = 0; i < 1000; i++) {
+        assert_int_equal(store_line(f, 8), SLUICE_DROP_NONE);
+    }
+    store_flush(f->store, NULL, NULL);
+    assert_open(f, 8, 0);
+    assert_int_equal(intake_stats_tenant(f->stats, 8)
+                     ->counters[TENANT_SPOOLED], 1000);
+}
+
+static void
 a_batch_larger_than_the_limit_of_today_gets_into_the_spool(void **state)
 {
     struct fixture *f = *state;
@@ -237,6 +268,7 @@ main(void)
         TEST(a_batch_that_the_spool_refuses_at_start_stops_no_other_tenant),
         TEST(a_tenant_that_left_with_a_refused_batch_may_return),
         TEST(full_batches_wait_for_the_spool_and_lose_nothing),
+        TEST(many_broken_tenants_leave_the_others_alone),
         TEST(a_batch_larger_than_the_limit_of_today_gets_into_the_spool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
