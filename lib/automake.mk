@@ -47,3 +47,8 @@ lib_libsluice_a_SOURCES += \
 	lib/redact-value.c \
 	lib/redact.c
 EXTRA_DIST += docs/redaction.md
+# The keys of hosts, and what AUTH holds.
+lib_libsluice_a_SOURCES += \
+	lib/key-file.c \
+	lib/key-file.h \
+	lib/siphash.h

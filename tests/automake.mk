@@ -343,3 +343,11 @@ EXTRA_DIST += \
 	tests/run-demo \
 	tests/run-lint \
 	tests/system
+# AUTH: the hash, the key file, and what it lets in.
+unit_tests += \
+	tests/unit/test-key-file \
+	tests/unit/test-siphash
+tests_unit_test_key_file_SOURCES = tests/unit/test-key-file.c tests/unit/unit.h
+tests_unit_test_key_file_LDADD = $(UNIT_LIBS)
+tests_unit_test_siphash_SOURCES = tests/unit/test-siphash.c tests/unit/unit.h
+tests_unit_test_siphash_LDADD = $(UNIT_LIBS)
