@@ -5,6 +5,8 @@
  * without a reader here does not compile. */
 #include "geneve.h"
 
+#include <sodium.h>
+
 #include "cursor.h"
 #include "tlv.h"
 
@@ -68,7 +70,7 @@ read_ACTIVITY(struct cursor *c, struct tunnel_meta *meta)
 static enum sluice_drop
 read_AUTH(struct cursor *c, struct tunnel_meta *meta)
 {
-    cursor_copy(c, meta->auth, sizeof meta->auth);
+    meta->auth = cursor_rest(c);
     return SLUICE_DROP_NONE;
 }
 
@@ -190,4 +192,18 @@ geneve_parse(struct slice packet, uint16_t option_class,
     *ret_frame = cursor_rest(&c);
     *ret_meta = meta;
     return SLUICE_DROP_NONE;
+}
+
+bool
+geneve_verify(struct slice packet, const struct tunnel_meta *meta,
+              const uint8_t key[16])
+{
+    uint8_t auth[SLUICE_TLV_SIZE_AUTH];
+
+    if (!(meta->has & TUNNEL_HAS_AUTH)) {
+        return false;
+    }
+    sluice_tlv_auth(key, packet.data, packet.size,
+                    meta->auth.data - packet.data, auth);
+    return !sodium_memcmp(auth, meta->auth.data, sizeof auth);
 }

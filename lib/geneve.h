@@ -37,7 +37,8 @@ struct tunnel_meta {
     uint32_t seq_epoch;         /* SEQUENCE. */
     uint32_t seq_number;
     uint8_t activity[16];       /* ACTIVITY. */
-    uint8_t auth[8];            /* AUTH, not verified here. */
+    struct slice auth;          /* AUTH, into the input.  Not verified until
+                                 * geneve_verify() says so. */
     uint32_t owner_pid;         /* OWNER. */
     uint32_t owner_uid;
     struct slice name;          /* NAME without its padding, into the input. */
@@ -56,5 +57,11 @@ struct tunnel_meta {
 enum sluice_drop geneve_parse(struct slice packet, uint16_t option_class,
                               struct tunnel_meta *ret_meta,
                               struct slice *ret_frame);
+
+/* Returns true if 'packet', in which geneve_parse() found 'meta', has an AUTH
+ * option that was made under 'key' and nothing was changed since.  Takes the
+ * same time however much of it is right. */
+bool geneve_verify(struct slice packet, const struct tunnel_meta *meta,
+                   const uint8_t key[16]);
 
 #endif /* lib/geneve.h */

@@ -3,25 +3,27 @@
  * The GENEVE options between switch and proxy: constants, layout, and the
  * encoder that the switch uses.
  *
- * In the switch, sluice_tlv_encode() runs when a flow is translated and
- * sluice_tlv_stamp() runs for each packet.  The proxy takes the constants
- * from here and has its own decoder; its unit tests encode with the functions
- * below, so that the two ends cannot drift apart.
+ * In the switch, sluice_tlv_encode() runs when a flow is translated, and
+ * sluice_tlv_stamp() and sluice_tlv_auth() run for each packet.  The proxy
+ * takes the constants from here, and sluice_tlv_auth(), and has its own
+ * decoder; its unit tests encode with the functions below, so that the two
+ * ends cannot drift apart.
  *
- * Plain C99, no other header of either tree, no I/O, no allocation: the file
- * is copied into the Open vSwitch tree as lib/sluice/tlv.h.  All integers on
- * the wire are big-endian.
+ * Plain C99, no other header of either tree but siphash.h, no I/O, no
+ * allocation: the file is copied into the Open vSwitch tree as
+ * lib/sluice/tlv.h.  All integers on the wire are big-endian.
  *
  * The option block as the switch writes it:
  *
- *      META [VM] [TENANT] | TIME SEQUENCE ACTIVITY
- *      ------------------   ----------------------
+ *      META [VM] [TENANT] | TIME SEQUENCE ACTIVITY | [AUTH]
+ *      ------------------   ----------------------   ------
  *      constant per flow    zeros from sluice_tlv_encode(), filled in
- *                           by sluice_tlv_stamp()
+ *                           by sluice_tlv_stamp()    by sluice_tlv_auth()
  *
  * VM and TENANT are absent where they are not known ("absent" and "zero"
- * differ), so the stamped part begins at one of a few offsets; it always ends
- * the block and always has SLUICE_TLV_STAMP_SIZE bytes. */
+ * differ), so the stamped part begins at one of a few offsets; it always has
+ * SLUICE_TLV_STAMP_SIZE bytes, and nothing but AUTH stands behind it, which is
+ * there where the host has a key. */
 
 #ifndef SLUICE_TLV_H
 #define SLUICE_TLV_H 1
@@ -30,6 +32,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "siphash.h"
 
 /* Option types. */
 enum sluice_tlv_type {
@@ -82,7 +86,8 @@ enum {
     SLUICE_TLV_MAX_BLOCK_SIZE = (SLUICE_TLV_WHOLE(META)
                                  + SLUICE_TLV_WHOLE(VM)
                                  + SLUICE_TLV_WHOLE(TENANT)
-                                 + SLUICE_TLV_STAMP_SIZE),
+                                 + SLUICE_TLV_STAMP_SIZE
+                                 + SLUICE_TLV_WHOLE(AUTH)),
 };
 
 /* What is known of a packet when its flow is translated. */
@@ -91,6 +96,7 @@ struct sluice_tlv_constants {
     uint8_t flags;              /* SLUICE_TLV_F_*. */
     bool has_vm;                /* Whether 'vm' is valid. */
     bool has_tenant;            /* Whether 'tenant' is valid. */
+    bool has_auth;              /* Whether there is an AUTH option. */
     uint32_t ofp_port;          /* OpenFlow port the packet came in on. */
     uint32_t tenant;            /* At most SLUICE_TLV_MAX_TENANT. */
     uint8_t vm[SLUICE_TLV_SIZE_VM]; /* UUID in the order of RFC 4122. */
@@ -152,7 +158,7 @@ sluice_tlv_stamp_offset(const struct sluice_tlv_constants *c)
 }
 
 /* Writes the whole option block for 'c' to 'block', the data of TIME,
- * SEQUENCE and ACTIVITY being zeros.  Returns its size, at most
+ * SEQUENCE, ACTIVITY and AUTH being zeros.  Returns its size, at most
  * SLUICE_TLV_MAX_BLOCK_SIZE, which 'block' must have room for. */
 static inline size_t
 sluice_tlv_encode(uint8_t *block, const struct sluice_tlv_constants *c)
@@ -187,6 +193,12 @@ sluice_tlv_encode(uint8_t *block, const struct sluice_tlv_constants *c)
     p = sluice_tlv_put_header(p, c->opt_class, SLUICE_TLV_TYPE_ACTIVITY,
                               SLUICE_TLV_SIZE_ACTIVITY)
         + SLUICE_TLV_SIZE_ACTIVITY;
+    if (c->has_auth) {
+        p = sluice_tlv_put_header(p, c->opt_class, SLUICE_TLV_TYPE_AUTH,
+                                  SLUICE_TLV_SIZE_AUTH);
+        memset(p, 0, SLUICE_TLV_SIZE_AUTH);
+        p += SLUICE_TLV_SIZE_AUTH;
+    }
     return p - block;
 }
 
@@ -201,6 +213,27 @@ sluice_tlv_stamp(uint8_t *p, const struct sluice_tlv_stamp *stamp)
     p = sluice_tlv_put_be32(p, stamp->number);
     memcpy(p + SLUICE_TLV_OPT_HEADER_SIZE, stamp->activity,
            SLUICE_TLV_SIZE_ACTIVITY);
+}
+
+/* Computes what the data of AUTH in 'packet' has to be under 'key'.  'packet',
+ * of 'size' bytes, is everything from the GENEVE base header to the end of the
+ * inner frame; the data of its AUTH, which counts as zeros whatever it is,
+ * begins at 'auth_ofs', at most 'size' - SLUICE_TLV_SIZE_AUTH.  'auth' may be
+ * that place. */
+static inline void
+sluice_tlv_auth(const uint8_t key[SIPHASH_KEY_SIZE], const uint8_t *packet,
+                size_t size, size_t auth_ofs,
+                uint8_t auth[SLUICE_TLV_SIZE_AUTH])
+{
+    static const uint8_t zeros[SLUICE_TLV_SIZE_AUTH];
+    const size_t rest_ofs = auth_ofs + SLUICE_TLV_SIZE_AUTH;
+    struct siphash h;
+
+    siphash_init(&h, key);
+    siphash_update(&h, packet, auth_ofs);
+    siphash_update(&h, zeros, sizeof zeros);
+    siphash_update(&h, packet + rest_ofs, size - rest_ofs);
+    siphash_final(&h, auth);
 }
 
 #endif /* tlv.h */

@@ -77,7 +77,7 @@ print_meta(FILE *out, const struct tunnel_meta *meta)
         putc('\n', out);
     }
     if (meta->has & TUNNEL_HAS_AUTH) {
-        print_hex(out, "    auth ", slice_of(meta->auth, sizeof meta->auth));
+        print_hex(out, "    auth ", meta->auth);
         putc('\n', out);
     }
     if (meta->has & TUNNEL_HAS_OWNER) {

@@ -170,7 +170,7 @@ the_options_that_the_switch_does_not_write_yet_are_read(void **state)
     assert_int_equal(parse(&p, &meta, &frame), SLUICE_DROP_NONE);
     assert_int_equal(meta.has,
                      TUNNEL_HAS_AUTH | TUNNEL_HAS_OWNER | TUNNEL_HAS_NAME);
-    assert_memory_equal(meta.auth, "abcdefgh", 8);
+    assert_slice_equal(meta.auth, "abcdefgh");
     assert_int_equal(meta.owner_pid, 0x102);
     assert_int_equal(meta.owner_uid, 0x304);
     assert_slice_equal(meta.name, "web-1");
