@@ -237,6 +237,29 @@ find_epoch(struct source *source, uint32_t epoch)
             : NULL);
 }
 
+/* Returns true if 'epoch' is known to be over. */
+static bool
+is_retired(const struct source *source, uint32_t epoch)
+{
+    for (size_t i = 0; i < MIN(source->n_retired, MAX_PAST_EPOCHS); i++) {
+        if (source->retired[i] == epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns true if a packet with the sequence in 'meta' may be taken. */
+static bool
+is_new(struct source *source, const struct tunnel_meta *meta)
+{
+    const struct sequence *s = find_epoch(source, meta->seq_epoch);
+
+    return (meta->seq_number
+            && (s ? sequence_is_new(s, meta->seq_number)
+                : !is_retired(source, meta->seq_epoch)));
+}
+
 enum sluice_drop
 account_find(struct account *a, struct record *rec)
 {
@@ -258,11 +281,8 @@ account_find(struct account *a, struct record *rec)
         return SLUICE_DROP_NONE;
     }
 
-    const struct sequence *s = find_epoch(rec->source, rec->meta.seq_epoch);
-    return (rec->meta.seq_number
-            && (!s || sequence_is_new(s, rec->meta.seq_number))
-            ? SLUICE_DROP_NONE
-            : SLUICE_DROP_SEQUENCE_REPLAYED);
+    return (is_new(rec->source, &rec->meta)
+            ? SLUICE_DROP_NONE : SLUICE_DROP_SEQUENCE_REPLAYED);
 }
 
 static void
@@ -277,6 +297,10 @@ count_sequence(struct source *source, const struct tunnel_meta *meta)
          * One that restarts its counter is followed from its first number. */
         bool known = source->current.started;
         uint32_t base = known ? 0 : meta->seq_number - 1;
+        if (source->previous.started) {
+            source->retired[source->n_retired++ % MAX_PAST_EPOCHS]
+                = source->previous.epoch;
+        }
         source->previous = source->current;
         s = &source->current;
         sequence_start(s, meta->seq_epoch, base);

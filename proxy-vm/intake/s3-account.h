@@ -17,6 +17,9 @@
  * SEQUENCE_WINDOW below it. */
 enum { SEQUENCE_WINDOW = 1024 };
 
+/* How many epochs of a source are remembered as over. */
+enum { MAX_PAST_EPOCHS = 8 };
+
 struct sequence {
     bool started;
     uint32_t epoch;
@@ -43,6 +46,11 @@ struct source {
     /* The epoch of the latest packet, and the one before, of which packets
      * may still be on the way. */
     struct sequence current, previous;
+    /* The epochs before those, which no switch uses again: packets of theirs
+     * are replays.  Not that they are lower would tell, since a switch whose
+     * clock was set back begins with a lower one. */
+    uint32_t retired[MAX_PAST_EPOCHS];
+    uint64_t n_retired;         /* Ever; the latest overwrite the first. */
 
     /* Stage 6, enrich. */
     uint64_t snapshot_serial;   /* Of the look-up below; 0: none yet. */

@@ -181,6 +181,26 @@ a_new_epoch_of_a_known_source_is_followed_from_its_first_number(void **state)
 }
 
 static void
+an_epoch_that_is_over_does_not_come_again(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t last = 3 + MAX_PAST_EPOCHS;
+
+    /* The switch's clock may be set back in between. */
+    for (uint32_t epoch = 1; epoch <= last; epoch++) {
+        assert_true(take(f, epoch ^ 1, 1));
+    }
+    for (uint32_t epoch = 2; epoch <= last - 2; epoch++) {
+        assert_false(take(f, epoch ^ 1, 1));
+        assert_false(take(f, epoch ^ 1, 2));
+    }
+    check(f, last, last, 0);
+    assert_true(take(f, last ^ 1, 2));
+    assert_true(take(f, (last - 1) ^ 1, 2));
+    check(f, last + 2, last + 2, 0);
+}
+
+static void
 the_books_go_on_after_a_restart(void **state)
 {
     struct fixture *f = *state;
@@ -273,6 +293,7 @@ main(void)
         TEST(a_jump_clears_the_window),
         TEST(a_source_first_heard_in_the_middle_has_lost_nothing_yet),
         TEST(a_new_epoch_of_a_known_source_is_followed_from_its_first_number),
+        TEST(an_epoch_that_is_over_does_not_come_again),
         TEST(the_books_go_on_after_a_restart),
         TEST(a_source_without_vm_is_told_apart_by_mac),
         TEST(sources_beyond_the_table_are_counted_and_go_on),
