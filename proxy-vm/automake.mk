@@ -90,6 +90,11 @@ proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/printable.c \
 	proxy-vm/common/printable.h
 
+# The keys of hosts.
+proxy_vm_libcommon_a_SOURCES += \
+	proxy-vm/common/host-keys.c \
+	proxy-vm/common/host-keys.h
+
 # The control socket.
 proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/control-frame.c \

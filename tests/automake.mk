@@ -345,8 +345,22 @@ EXTRA_DIST += \
 	tests/system
 # AUTH: the hash, the key file, and what it lets in.
 unit_tests += \
+	tests/unit/test-decap \
+	tests/unit/test-forged \
 	tests/unit/test-key-file \
 	tests/unit/test-siphash
+tests_unit_test_decap_SOURCES = \
+	tests/unit/signed-packet.h \
+	tests/unit/test-decap.c \
+	tests/unit/unit.h
+tests_unit_test_decap_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_decap_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_forged_SOURCES = \
+	tests/unit/signed-packet.h \
+	tests/unit/test-forged.c \
+	tests/unit/unit.h
+tests_unit_test_forged_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_forged_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_key_file_SOURCES = tests/unit/test-key-file.c tests/unit/unit.h
 tests_unit_test_key_file_LDADD = $(UNIT_LIBS)
 tests_unit_test_siphash_SOURCES = tests/unit/test-siphash.c tests/unit/unit.h

@@ -52,6 +52,7 @@ struct config_host {
     char *vtep;                 /* Source address of its tunnels. */
     uint32_t *tenants;          /* Those it may send for; none: all. */
     unsigned int tenants_count;
+    char *key_file;             /* See lib/key-file.h; may be null. */
     struct in6_addr addr;       /* 'vtep'; IPv4 as ::ffff:a.b.c.d. */
 };
 

@@ -46,10 +46,13 @@ pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
 
     p->stats = options->stats;
     p->receive = options->receive;
-    p->decap.option_class = options->option_class;
-    p->decap.config = options->config;
     p->account = account_create(options->stats);
     p->enrich = enrich_create(options->snapshot, options->stats);
+    error = decap_configure(&p->decap, options->option_class,
+                            options->config);
+    if (error) {
+        goto out;
+    }
     int err = redactor_create(&p->redactor);
     if (err) {
         error = xasprintf("can't compile the redaction rules: %s",
@@ -81,6 +84,7 @@ pipeline_destroy(struct pipeline *p)
         enrich_destroy(p->enrich);
         redactor_destroy(p->redactor);
         account_destroy(p->account);
+        decap_uninit(&p->decap);
         free(p);
     }
 }
@@ -214,12 +218,17 @@ is_configured(uint32_t tenant, void *config)
     return config_find_tenant(config, tenant) != NULL;
 }
 
-void
+char *
 pipeline_reconfigure(struct pipeline *p, const struct config *config)
 {
-    p->decap.config = config;
-    p->decap.option_class = config->tunnel.option_class;
+    char *sentence = decap_configure(&p->decap, config->tunnel.option_class,
+                                     config);
+
+    if (sentence) {
+        return sentence;
+    }
     store_flush(p->store, is_configured, (void *) config);
     VLOG_INFO("configuration of %u tenants and %u hosts is in use",
               config->tenants_count, config->hosts_count);
+    return NULL;
 }

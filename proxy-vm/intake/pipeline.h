@@ -51,7 +51,9 @@ int pipeline_tick(struct pipeline *);
 /* Closes all open batches. */
 void pipeline_flush(struct pipeline *);
 
-/* From now on 'config' says which tenants and hosts there are. */
-void pipeline_reconfigure(struct pipeline *, const struct config *config);
+/* From now on 'config', which it borrows, says which tenants and hosts there
+ * are.  Reads the key files of the hosts, too.  Returns null, or a malloc()ed
+ * sentence if the configuration before stays in use. */
+char *pipeline_reconfigure(struct pipeline *, const struct config *config);
 
 #endif /* proxy-vm/intake/pipeline.h */

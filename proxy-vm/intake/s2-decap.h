@@ -2,7 +2,7 @@
  *
  * Stage 2, decap: opens the tunnel packet and asks who may have sent it.
  *
- * In: 'packet', 'vtep', 'received_ns' of a record.
+ * In: 'packet', 'vtep', 'received_ns' of a record; the keys of the hosts.
  * Out: 'meta', 'inner', 'switch_ns'. */
 #ifndef SLUICE_DECAP_H
 #define SLUICE_DECAP_H 1
@@ -10,9 +10,12 @@
 #include "config.h"
 #include "record.h"
 
+struct host_keys;
+
 struct decap {
     uint16_t option_class;
     const struct config *config;    /* Borrowed.  Null: everyone may send. */
+    struct host_keys *keys;         /* Null without 'config'. */
 };
 
 /* What decap_run() found. */
@@ -21,6 +24,15 @@ struct decap_verdict {
     enum sluice_drop inner;     /* It is a tenant's, but can't be read. */
 };
 
+/* Makes a zeroed 'decap', or one that is in use, go by 'config', which it
+ * borrows and which may be null, and by the key files named there.  Returns
+ * null, or a malloc()ed sentence and leaves 'decap' as it was. */
+char *decap_configure(struct decap *, uint16_t option_class,
+                      const struct config *config);
+void decap_uninit(struct decap *);
+
+/* Nothing that a packet says of itself counts before its host is known and,
+ * where the host has a key, AUTH is verified. */
 struct decap_verdict decap_run(const struct decap *, struct record *);
 
 #endif /* proxy-vm/intake/s2-decap.h */

@@ -219,15 +219,18 @@ open_socket(const struct options *o)
 static void
 reload(struct options *o, struct pipeline *pipeline)
 {
-    struct config *new_config;
+    struct config *new_config = NULL;
     char *error = (o->config_path ? config_load(o->config_path, &new_config)
                    : xstrdup("there is no configuration to read again"));
+    if (!error) {
+        error = pipeline_reconfigure(pipeline, new_config);
+    }
     if (error) {
-        VLOG_WARN("%s", error);
+        VLOG_WARN("the configuration that runs is kept: %s", error);
         free(error);
+        config_destroy(new_config);
         return;
     }
-    pipeline_reconfigure(pipeline, new_config);
     config_destroy(o->config);
     o->config = new_config;
 }

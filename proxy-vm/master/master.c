@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "host-keys.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "setup.h"
@@ -157,6 +158,9 @@ master_create(char *config_path, char *libexec, struct master **ret)
     char *sentence = config_read_file(m->config_path, &text, &size);
     if (!sentence) {
         sentence = config_parse(m->config_path, text, size, &m->config);
+    }
+    if (!sentence) {
+        sentence = host_keys_check(m->config);
     }
     if (!sentence) {
         sentence = prepare(m, text, size);
@@ -345,6 +349,9 @@ reload(struct master *m)
     }
     if (!sentence) {
         sentence = check_change(m->config, new);
+    }
+    if (!sentence) {
+        sentence = host_keys_check(new);
     }
     if (!sentence && tunnel_moved(m->config, new)) {
         sentence = setup_bind(new, m->socket_fd, &socket_fd);

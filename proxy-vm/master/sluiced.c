@@ -21,6 +21,7 @@
 #include "answer.h"
 #include "config.h"
 #include "control.h"
+#include "host-keys.h"
 #include "master.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -112,6 +113,12 @@ check(const char *path)
     struct config *config;
     char *sentence = config_load(path, &config);
 
+    if (!sentence) {
+        sentence = host_keys_check(config);
+        if (sentence) {
+            config_destroy(config);
+        }
+    }
     if (sentence) {
         fprintf(stderr, "%s\n", sentence);
         free(sentence);

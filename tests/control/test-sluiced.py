@@ -274,6 +274,31 @@ def a_changed_receive_buffer_needs_no_restart():
         equal(len(s.events("sluice-intake", "start")), 1)
 
 
+def a_key_file_that_others_may_read_is_refused():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        key = s.dir + "/hv1.key"
+        s.write(key, "000102030405060708090a0b0c0d0e0f\n")
+        os.chmod(key, 0o644)
+        s.write_config(extra="hosts:\n- name: hv1\n  vtep: 127.0.0.1\n"
+                             f"  key-file: {key}\n")
+        result = s.ctl("reload")
+        equal(result.returncode, 1)
+        assert result.stderr.startswith(
+            f"sluicectl: host hv1: {key}: others than its owner"), result
+        equal(s.events("sluice-intake", "SIGHUP"), [])
+        check = [SLUICED, "--check", "--config", s.config]
+        bad = subprocess.run(check, capture_output=True, text=True,
+                             check=False)
+        equal(bad.returncode, 1)
+        equal(bad.stderr, result.stderr.split(": ", 1)[1])
+
+        os.chmod(key, 0o600)
+        subprocess.run(check, capture_output=True, check=True)
+        equal(s.ctl("reload").returncode, 0)
+        s.wait_for_event("sluice-intake", "SIGHUP")
+
+
 def what_cannot_change_is_refused():
     with Sluiced() as s:
         s.start()
@@ -404,6 +429,7 @@ main([
     sighup_reloads_too,
     a_changed_port_gives_intake_a_new_socket,
     a_changed_receive_buffer_needs_no_restart,
+    a_key_file_that_others_may_read_is_refused,
     what_cannot_change_is_refused,
     a_port_in_use_is_refused_and_the_old_one_stays,
     stopping_goes_along_the_way_of_a_line,
