@@ -6,21 +6,28 @@ Reads what "ovs-pcap" prints, a packet a line in hexadecimal, on standard
 input.  Writes one line for each GENEVE packet and nothing for others.  Knows
 nothing of the switch's encoder, so that a mistake there cannot hide here.
 
+With "--key HEX", which may be given several times, AUTH is verified under
+these keys and the number of the one that fits, from 1, printed.
+
 Values that differ from run to run are checked instead of printed: the time
 must be that of the last minutes, the activity ids must all differ, checksums
 must be right.  A wrong one is printed.
 """
 
+import argparse
 import struct
 import sys
 import time
 import uuid
 
 NAMES = {0x01: "meta", 0x02: "vm", 0x03: "tenant", 0x04: "time",
-         0x05: "seq", 0x06: "activity"}
+         0x05: "seq", 0x06: "activity", 0x07: "auth"}
+
+MASK = (1 << 64) - 1
 
 activities = set()
 epochs = []
+keys = []
 
 
 def checksum(data):
@@ -30,6 +37,44 @@ def checksum(data):
     while total >> 16:
         total = (total & 0xffff) + (total >> 16)
     return total ^ 0xffff
+
+
+def siphash24(key, data):
+    """SipHash-2-4, from the text of the paper (sections 2.1 to 2.4)."""
+    def rotate(x, n):
+        return (x << n | x >> (64 - n)) & MASK
+
+    def rounds(v, n):
+        v0, v1, v2, v3 = v
+        for _ in range(n):
+            v0, v2 = (v0 + v1) & MASK, (v2 + v3) & MASK
+            v1, v3 = rotate(v1, 13) ^ v0, rotate(v3, 16) ^ v2
+            v0 = rotate(v0, 32)
+            v2, v0 = (v2 + v1) & MASK, (v0 + v3) & MASK
+            v1, v3 = rotate(v1, 17) ^ v2, rotate(v3, 21) ^ v0
+            v2 = rotate(v2, 32)
+        return [v0, v1, v2, v3]
+
+    k0, k1 = struct.unpack("<QQ", key)
+    v = [k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d,
+         k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573]
+    padded = data + bytes(7 - len(data) % 8) + bytes([len(data) % 256])
+    for m, in struct.iter_unpack("<Q", padded):
+        v[3] ^= m
+        v = rounds(v, 2)
+        v[0] ^= m
+    v[2] ^= 0xff
+    v = rounds(v, 4)
+    return struct.pack("<Q", v[0] ^ v[1] ^ v[2] ^ v[3])
+
+
+def auth_name(auth, zeroed):
+    """The number of the key under which 'auth' is right, 'zeroed' being the
+    packet with zeros in its place."""
+    for number, key in enumerate(keys, 1):
+        if siphash24(key, zeroed) == auth:
+            return str(number)
+    return auth.hex()
 
 
 def epoch_name(epoch):
@@ -105,7 +150,13 @@ def decode(frame):
         opt_class, opt_type, size = struct.unpack("!HBB", options[:4])
         size = (size & 0x1f) * 4
         classes.add(opt_class)
-        out.append(option(opt_type, options[4:4 + size]))
+        if NAMES.get(opt_type) == "auth":
+            ofs = len(geneve) - len(inner) - len(options) + 4
+            out.append("auth=%s" % auth_name(
+                geneve[ofs:ofs + size],
+                geneve[:ofs] + bytes(size) + geneve[ofs + size:]))
+        else:
+            out.append(option(opt_type, options[4:4 + size]))
         options = options[4 + size:]
     out.append("class=%s" % ",".join("%#x" % c for c in sorted(classes)))
     out.append("inner=%s" % inner.hex())
@@ -113,6 +164,10 @@ def decode(frame):
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--key", action="append", default=[],
+                        type=bytes.fromhex)
+    keys.extend(parser.parse_args().key)
     for line in sys.stdin:
         text = decode(bytes.fromhex(line.strip()))
         if text:

@@ -21,6 +21,7 @@
 #include "openvswitch/ofpbuf.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "sluice/auth-key.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -265,13 +266,49 @@ update_checksum(struct dp_packet *packet, const uint8_t *p, size_t size)
     }
 }
 
-/* Writes 'values' to the stamped part of an option block at 'p' in 'packet'.
+/* Returns the data of the AUTH option of 'packet', whose stamped part is at
+ * 'p', and stores how many bytes there are from the GENEVE base header to the
+ * end of the inner frame.  Returns null if there is no such option.
+ *
+ * That the option is there says that the flow was translated when there was a
+ * key; that lengths agree, that a pushed header of ours is around it. */
+static uint8_t *
+find_auth(struct dp_packet *packet, uint8_t *p, size_t *ret_size)
+{
+    struct udp_header *udp = dp_packet_l4(packet);
+    const uint8_t *geneve = (const uint8_t *) (udp + 1);
+    const uint8_t *options_end = (geneve + SLUICE_TLV_BASE_SIZE
+                                  + (geneve[0] & 0x3f) * 4);
+    const size_t size = ntohs(udp->udp_len);
+    uint8_t *auth = p + SLUICE_TLV_STAMP_SIZE;
+
+    if ((uint8_t *) udp + size > (uint8_t *) dp_packet_tail(packet)
+        || options_end > (const uint8_t *) udp + size
+        || auth + SLUICE_TLV_WHOLE(AUTH) > options_end
+        || auth[2] != SLUICE_TLV_TYPE_AUTH
+        || auth[3] != SLUICE_TLV_SIZE_AUTH / 4) {
+        return NULL;
+    }
+    *ret_size = size - sizeof *udp;
+    return auth + SLUICE_TLV_OPT_HEADER_SIZE;
+}
+
+/* Writes 'values' to the stamped part of an option block at 'p' in 'packet',
+ * then AUTH under 'key', if there are both option and key.  (A flow that is
+ * just about to change may have one without the other: without a key AUTH
+ * stays zeros, and the receiver has the last word.)
+ *
  * Each option is corrected for in the checksum by itself, since the headers of
  * the options were part of it already. */
 static void
 write_stamp(struct dp_packet *packet, uint8_t *p,
-            const struct sluice_tlv_stamp *values)
+            const struct sluice_tlv_stamp *values, const uint8_t *key)
 {
+    const uint8_t *geneve = (const uint8_t *) dp_packet_l4(packet)
+                            + UDP_HEADER_LEN;
+    size_t size;
+    uint8_t *auth = key ? find_auth(packet, p, &size) : NULL;
+
     sluice_tlv_stamp(p, values);
 
     p += SLUICE_TLV_OPT_HEADER_SIZE;
@@ -280,6 +317,10 @@ write_stamp(struct dp_packet *packet, uint8_t *p,
     update_checksum(packet, p, SLUICE_TLV_SIZE_SEQUENCE);
     p += SLUICE_TLV_SIZE_SEQUENCE + SLUICE_TLV_OPT_HEADER_SIZE;
     update_checksum(packet, p, SLUICE_TLV_SIZE_ACTIVITY);
+    if (auth) {
+        sluice_tlv_auth(key, geneve, size, auth - geneve, auth);
+        update_checksum(packet, auth, SLUICE_TLV_SIZE_AUTH);
+    }
 }
 
 /* Stamps 'batch', whose packets tnl_push has just given a header, and removes
@@ -292,6 +333,7 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
     const size_t n = dp_packet_batch_size(batch);
     struct sluice_port *port = (state->is_taken && state->port_id == port_id
                                 ? sluice_port_find(port_id) : NULL);
+    const uint8_t *key = sluice_auth_key();
     struct sluice_tlv_stamp values;
     uint64_t n_sent = 0;
     struct dp_packet *packet;
@@ -317,7 +359,7 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
         sluice_port_sequence(port, state->index + i, &values.epoch,
                              &values.number);
         new_activity(state, values.activity);
-        write_stamp(packet, p, &values);
+        write_stamp(packet, p, &values, key);
         dp_packet_batch_refill(batch, packet, i);
         n_sent++;
     }

@@ -13,8 +13,9 @@
  *      take    counts the batch and reserves its sequence numbers.  It stands
  *              before tnl_push, which may lose packets.
  *      stamp   writes TIME, SEQUENCE and ACTIVITY into the option block,
- *              whose stamped part begins OFS bytes into the packet, and
- *              corrects the checksum of the outer UDP header if there is one.
+ *              whose stamped part begins OFS bytes into the packet, then AUTH
+ *              if that option is behind them, and corrects the checksum of the
+ *              outer UDP header if there is one.
  *      drop    counts the batch with a reason.  The packets go on, for what
  *              actions follow.
  *

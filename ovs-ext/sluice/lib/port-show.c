@@ -10,6 +10,7 @@
 #include "flow.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "sluice/auth-key.h"
 #include "sluice/port-registry.h"
 #include "unixctl.h"
 #include "util.h"
@@ -109,6 +110,46 @@ status_to_json(const struct sluice_port_status *status)
     return object;
 }
 
+/* Appends the state of the host's key to 'ds', nothing if none is
+ * configured. */
+static void
+format_key(struct ds *ds)
+{
+    struct sluice_auth_status status;
+
+    sluice_auth_read(&status);
+    if (status.path) {
+        ds_put_format(ds, "key file %s %s\n", status.path,
+                      (!status.refusal ? "in use"
+                       : status.has_key ? "refused, key read before in use"
+                       : "refused, no key in use"));
+    }
+    if (status.refusal) {
+        ds_put_format(ds, "    %s\n", status.refusal);
+    }
+}
+
+/* Returns the same as an object that the caller owns, null if none is
+ * configured. */
+static struct json *
+key_to_json(void)
+{
+    struct sluice_auth_status status;
+
+    sluice_auth_read(&status);
+    if (!status.path) {
+        return json_null_create();
+    }
+
+    struct json *object = json_object_create();
+    json_object_put(object, "file", json_string_create(status.path));
+    json_object_put(object, "has_key", json_boolean_create(status.has_key));
+    json_object_put(object, "refused", status.refusal
+                    ? json_string_create(status.refusal)
+                    : json_null_create());
+    return object;
+}
+
 /* Replies that there is no 'port' on 'bridge', or no 'bridge' if 'port' is
  * null. */
 static void
@@ -126,8 +167,8 @@ reply_unknown(struct unixctl_conn *conn, const char *bridge, const char *port)
     free(error);
 }
 
-/* Implements "sluice/show [--json] [BRIDGE]": all ports that are configured or
- * have taken a packet, sorted. */
+/* Implements "sluice/show [--json] [BRIDGE]": the state of the key, then all
+ * ports that are configured or have taken a packet, sorted. */
 static void
 unixctl_show(struct unixctl_conn *conn, int argc, const char *argv[],
              void *aux OVS_UNUSED)
@@ -140,7 +181,11 @@ unixctl_show(struct unixctl_conn *conn, int argc, const char *argv[],
     bool is_known = !bridge;
     size_t n;
 
+    json_object_put(answer, "key", key_to_json());
     json_object_put(answer, "ports", list);
+    if (!as_json) {
+        format_key(&ds);
+    }
     if (argc > 2 && !as_json) {
         unixctl_command_reply_error(
             conn, "give one bridge at most, with --json before it");

@@ -17,6 +17,7 @@
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
+#include "sluice/auth-key.h"
 #include "sluice/odp-log-tunnel.h"
 #include "unaligned.h"
 
@@ -52,6 +53,7 @@ sluice_xlate_init(struct sluice_xlate *sx,
     }
     c->has_tenant = action->has_tenant || identity->has_tenant;
     c->tenant = action->has_tenant ? action->tenant : identity->tenant;
+    c->has_auth = sluice_auth_key() != NULL;
 
     if (!c->has_vm && !c->has_tenant) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
@@ -189,6 +191,6 @@ sluice_xlate_format(const struct sluice_xlate *sx, struct ds *ds)
     if (c->has_tenant) {
         ds_put_format(ds, ", TENANT %"PRIu32, c->tenant);
     }
-    ds_put_cstr(ds, "; TIME, SEQUENCE and ACTIVITY are stamped on each "
-                "packet");
+    ds_put_format(ds, "; TIME, SEQUENCE%s are stamped on each packet",
+                  c->has_auth ? ", ACTIVITY and AUTH" : " and ACTIVITY");
 }
