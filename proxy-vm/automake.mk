@@ -2,17 +2,17 @@
 #
 # The programs of the proxy, one folder each, and what they share.
 
-# common/ may use Open vSwitch's library (vlog, hmap, ...).  Its folder is for
-# #include "..." alone, so that <config.h> stays Open vSwitch's.
+# common/ may use Open vSwitch's library (vlog, hmap, ...), whose own config.h
+# comes first in each file that does.
 noinst_LIBRARIES += proxy-vm/libcommon.a
-proxy_vm_libcommon_a_CPPFLAGS = $(AM_CPPFLAGS) -iquote $(srcdir)/proxy-vm/common \
+proxy_vm_libcommon_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/proxy-vm/common \
 	$(OVS_CFLAGS)
 proxy_vm_libcommon_a_SOURCES = \
-	proxy-vm/common/config-check.c \
-	proxy-vm/common/config-keys.h \
-	proxy-vm/common/config.c \
-	proxy-vm/common/config.def \
-	proxy-vm/common/config.h \
+	proxy-vm/common/proxy-config-check.c \
+	proxy-vm/common/proxy-config-keys.h \
+	proxy-vm/common/proxy-config.c \
+	proxy-vm/common/proxy-config.def \
+	proxy-vm/common/proxy-config.h \
 	proxy-vm/common/counters.def \
 	proxy-vm/common/open-batch.h \
 	proxy-vm/common/spool.h \
@@ -73,7 +73,7 @@ proxy_vm_libship_a_SOURCES = \
 	proxy-vm/ship/ship.c \
 	proxy-vm/ship/ship.h
 sbin_PROGRAMS += proxy-vm/ship/sluice-ship
-SHIP_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/ship
+SHIP_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/ship
 SHIP_LIBS = proxy-vm/libship.a $(PROXY_LIBS)
 proxy_vm_ship_sluice_ship_CPPFLAGS = $(PROXY_CPPFLAGS)
 proxy_vm_ship_sluice_ship_SOURCES = proxy-vm/ship/sluice-ship.c
@@ -104,7 +104,7 @@ proxy_vm_libcommon_a_SOURCES += \
 include proxy-vm/ctl/automake.mk
 include proxy-vm/master/automake.mk
 
-# The configuration's manual: its keys come from config.def.
+# The configuration's manual: its keys come from proxy-config.def.
 noinst_PROGRAMS += proxy-vm/common/gen-config-man
 proxy_vm_common_gen_config_man_CPPFLAGS = $(PROXY_CPPFLAGS)
 proxy_vm_common_gen_config_man_SOURCES = proxy-vm/common/gen-config-man.c

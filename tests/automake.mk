@@ -127,10 +127,10 @@ tests_bench_bench_redact_LDADD = $(SLUICE_LIBS)
 # The stages of sluice-intake.
 unit_tests += tests/unit/test-account tests/unit/test-receive
 tests_unit_test_account_SOURCES = tests/unit/test-account.c tests/unit/unit.h
-tests_unit_test_account_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_account_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_account_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_receive_SOURCES = tests/unit/test-receive.c tests/unit/unit.h
-tests_unit_test_receive_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_receive_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_receive_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-no-dump
 tests_unit_test_no_dump_SOURCES = tests/unit/test-no-dump.c tests/unit/unit.h
@@ -138,14 +138,14 @@ tests_unit_test_no_dump_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_no_dump_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-enrich
 tests_unit_test_enrich_SOURCES = tests/unit/test-enrich.c tests/unit/unit.h
-tests_unit_test_enrich_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_enrich_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_enrich_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-store
 tests_unit_test_store_SOURCES = \
 	tests/unit/remove-tree.h \
 	tests/unit/test-store.c \
 	tests/unit/unit.h
-tests_unit_test_store_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_store_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_store_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 
 fuzz_targets += \
@@ -273,7 +273,7 @@ tests_unit_test_render_SOURCES = \
 	tests/unit/test-render.c \
 	tests/unit/unit.h
 tests_unit_test_render_CPPFLAGS = $(PROXY_CPPFLAGS) \
-	-iquote $(srcdir)/proxy-vm/ctl
+	-I$(srcdir)/proxy-vm/ctl
 tests_unit_test_render_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 
 # sluiced, and sluicectl with it.
@@ -299,7 +299,7 @@ tests_unit_test_answer_SOURCES = \
 	tests/unit/test-answer.c \
 	tests/unit/unit.h
 tests_unit_test_answer_CPPFLAGS = $(proxy_vm_sluiced_CPPFLAGS) \
-	-iquote $(srcdir)/proxy-vm/master
+	-I$(srcdir)/proxy-vm/master
 tests_unit_test_answer_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 
 # The manual of log_tunnel.
@@ -353,13 +353,13 @@ tests_unit_test_decap_SOURCES = \
 	tests/unit/signed-packet.h \
 	tests/unit/test-decap.c \
 	tests/unit/unit.h
-tests_unit_test_decap_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_decap_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_decap_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_forged_SOURCES = \
 	tests/unit/signed-packet.h \
 	tests/unit/test-forged.c \
 	tests/unit/unit.h
-tests_unit_test_forged_CPPFLAGS = $(PROXY_CPPFLAGS) -iquote $(srcdir)/proxy-vm/intake
+tests_unit_test_forged_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_forged_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_key_file_SOURCES = tests/unit/test-key-file.c tests/unit/unit.h
 tests_unit_test_key_file_LDADD = $(UNIT_LIBS)

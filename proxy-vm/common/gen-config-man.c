@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config-keys.h"
+#include "proxy-config-keys.h"
 
 /* Writes a word as roff: nothing in it may be taken for a request. */
 static void

@@ -7,7 +7,7 @@
 #ifndef SLUICE_HOST_KEYS_H
 #define SLUICE_HOST_KEYS_H 1
 
-#include "config.h"
+#include "proxy-config.h"
 #include "key-file.h"
 
 struct host_keys;

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "collector.h"
-#include "config.h"
+#include "proxy-config.h"
 #include "dump.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config-keys.h"
-#include "config.h"
+#include "proxy-config-keys.h"
+#include "proxy-config.h"
 #include "openvswitch/dynamic-string.h"
 #include "static-context.h"
 #include "tlv.h"

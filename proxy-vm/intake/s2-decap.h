@@ -7,7 +7,7 @@
 #ifndef SLUICE_DECAP_H
 #define SLUICE_DECAP_H 1
 
-#include "config.h"
+#include "proxy-config.h"
 #include "record.h"
 
 struct host_keys;

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "proxy-config.h"
 #include "no-dump.h"
 #include "openvswitch/vlog.h"
 #include "pipeline.h"

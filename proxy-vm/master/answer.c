@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
+#include "proxy-config.h"
 #include "control-frame.h"
 #include "drop.h"
 #include "master.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "proxy-config.h"
 #include "host-keys.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"

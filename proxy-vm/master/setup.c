@@ -18,7 +18,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "proxy-config.h"
 #include "openvswitch/vlog.h"
 #include "seal.h"
 #include "util.h"

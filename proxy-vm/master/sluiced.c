@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "answer.h"
-#include "config.h"
+#include "proxy-config.h"
 #include "control.h"
 #include "host-keys.h"
 #include "master.h"

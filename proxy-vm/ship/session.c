@@ -23,7 +23,7 @@
 #include "timeval.h"
 #include "util.h"
 
-#include "config.h"
+#include "proxy-config.h"
 
 enum {
     /* What a server says is thrown away, so much of it in one run. */

@@ -21,7 +21,7 @@
 #include "openvswitch/vlog.h"
 #include "util.h"
 
-#include "config.h"
+#include "proxy-config.h"
 #include "no-dump.h"
 #include "ship.h"
 

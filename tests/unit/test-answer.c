@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "answer.h"
-#include "config.h"
+#include "proxy-config.h"
 #include "control-frame.h"
 #include "master.h"
 #include "openvswitch/ofpbuf.h"

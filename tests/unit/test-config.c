@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
-#include "config-keys.h"
+#include "proxy-config.h"
+#include "proxy-config-keys.h"
 #include "util.h"
 
 #define TENANT "tenants:\n- id: 7\n  name: a\n  server: h:514\n"

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The configuration: reads the file, loads it with libcyaml against the schema
- * that config.def gives, fills in defaults.  See config.h. */
+ * that proxy-config.def gives, fills in defaults.  See proxy-config.h. */
 #include <config.h>
 
-#include "config.h"
+#include "proxy-config.h"
 
 #include <cyaml/cyaml.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config-keys.h"
+#include "proxy-config-keys.h"
 #include "util.h"
 #include "yaml-map.h"
 
@@ -55,85 +55,85 @@ static const cyaml_schema_value_t uint32_schema = {
 /* Of each section: FIELDS for libcyaml, KEYS for our own table. */
 #define TUNNEL(F, K, T, P, ...) SCHEMA(struct config_tunnel, F, K, T, P)
 static const cyaml_schema_field_t tunnel_fields[] = {
-#include "config.def"
+#include "proxy-config.def"
     CYAML_FIELD_END
 };
 #undef TUNNEL
 #define TUNNEL(...) KEY(struct config_tunnel, __VA_ARGS__)
 static const struct config_key tunnel_keys[] = {
-#include "config.def"
+#include "proxy-config.def"
 };
 #undef TUNNEL
 
 #define PATHS(F, K, T, P, ...) SCHEMA(struct config_paths, F, K, T, P)
 static const cyaml_schema_field_t paths_fields[] = {
-#include "config.def"
+#include "proxy-config.def"
     CYAML_FIELD_END
 };
 #undef PATHS
 #define PATHS(...) KEY(struct config_paths, __VA_ARGS__)
 static const struct config_key paths_keys[] = {
-#include "config.def"
+#include "proxy-config.def"
 };
 #undef PATHS
 
 #define BATCH(F, K, T, P, ...) SCHEMA(struct config_batch, F, K, T, P)
 static const cyaml_schema_field_t batch_fields[] = {
-#include "config.def"
+#include "proxy-config.def"
     CYAML_FIELD_END
 };
 #undef BATCH
 #define BATCH(...) KEY(struct config_batch, __VA_ARGS__)
 static const struct config_key batch_keys[] = {
-#include "config.def"
+#include "proxy-config.def"
 };
 #undef BATCH
 
 #define OUTPUT(F, K, T, P, ...) SCHEMA(struct config_output, F, K, T, P)
 static const cyaml_schema_field_t output_fields[] = {
-#include "config.def"
+#include "proxy-config.def"
     CYAML_FIELD_END
 };
 #undef OUTPUT
 #define OUTPUT(...) KEY(struct config_output, __VA_ARGS__)
 static const struct config_key output_keys[] = {
-#include "config.def"
+#include "proxy-config.def"
 };
 #undef OUTPUT
 
 #define CONTEXT(F, K, T, P, ...) SCHEMA(struct config_context, F, K, T, P)
 static const cyaml_schema_field_t context_fields[] = {
-#include "config.def"
+#include "proxy-config.def"
     CYAML_FIELD_END
 };
 #undef CONTEXT
 #define CONTEXT(...) KEY(struct config_context, __VA_ARGS__)
 static const struct config_key context_keys[] = {
-#include "config.def"
+#include "proxy-config.def"
 };
 #undef CONTEXT
 
 #define HOSTS(F, K, T, P, ...) SCHEMA(struct config_host, F, K, T, P)
 static const cyaml_schema_field_t hosts_fields[] = {
-#include "config.def"
+#include "proxy-config.def"
     CYAML_FIELD_END
 };
 #undef HOSTS
 #define HOSTS(...) KEY(struct config_host, __VA_ARGS__)
 static const struct config_key hosts_keys[] = {
-#include "config.def"
+#include "proxy-config.def"
 };
 #undef HOSTS
 
 #define TENANTS(F, K, T, P, ...) SCHEMA(struct config_tenant, F, K, T, P)
 static const cyaml_schema_field_t tenants_fields[] = {
-#include "config.def"
+#include "proxy-config.def"
     CYAML_FIELD_END
 };
 #undef TENANTS
 #define TENANTS(...) KEY(struct config_tenant, __VA_ARGS__)
 static const struct config_key tenants_keys[] = {
-#include "config.def"
+#include "proxy-config.def"
 };
 #undef TENANTS
 
@@ -153,7 +153,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_SEQUENCE(#NAME, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, \
                          struct config, NAME, &NAME##_item, 0, \
                          CYAML_UNLIMITED),
-#include "config.def"
+#include "proxy-config.def"
 #undef SECTION
 #undef LIST
     CYAML_FIELD_END
@@ -170,7 +170,7 @@ static const cyaml_schema_value_t config_schema = {
 #define SECTION(NAME, HELP) SECTION__(NAME, HELP, false)
 #define LIST(NAME, HELP) SECTION__(NAME, HELP, true)
 const struct config_section config_sections[] = {
-#include "config.def"
+#include "proxy-config.def"
 };
 #undef SECTION
 #undef LIST

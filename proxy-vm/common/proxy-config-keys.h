@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of configuration keys, from config.def, for those who walk over
+ * The table of configuration keys, from proxy-config.def, for those who walk
  * it: the loader, its checks and the generator of sluice.yaml(5).
  *
  * Runs in: all programs of the proxy; gen-config-man. */
@@ -60,4 +60,4 @@ char *config_check_keys(const char *path, const struct yaml_map *);
 char *config_check_relations(const char *path, const struct yaml_map *,
                              const struct config *);
 
-#endif /* proxy-vm/common/config-keys.h */
+#endif /* proxy-vm/common/proxy-config-keys.h */

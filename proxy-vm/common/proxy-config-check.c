@@ -6,14 +6,14 @@
  * Runs in: all programs of the proxy, when they load the configuration. */
 #include <config.h>
 
-#include "config-keys.h"
+#include "proxy-config-keys.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
+#include "proxy-config.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "stats.h"

@@ -3,8 +3,8 @@
  * The proxy's configuration: one YAML file, loaded by libcyaml against a
  * schema and then checked for what a schema can't say.
  *
- * Every key is a row of config.def, from which schema, defaults and manual
- * come.
+ * Every key is a row of proxy-config.def, from which schema, defaults and
+ * manual come.
  *
  * Runs in: all programs of the proxy. */
 #ifndef SLUICE_CONFIG_H
@@ -115,4 +115,4 @@ char *config_path_snapshot(const struct config *); /* state/context.snapshot */
 char *config_path_secret_key(const struct config *); /* state/ship.key */
 char *config_path_public_key(const struct config *); /* spool/key.pub */
 
-#endif /* proxy-vm/common/config.h */
+#endif /* proxy-vm/common/proxy-config.h */
