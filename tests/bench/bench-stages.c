@@ -31,7 +31,6 @@
 enum {
     MAX_BODY = 256 * 1024,      /* Of a batch, as intake is configured. */
     MAX_PASSES = 1001,
-    ZSTD_LEVEL = 1,
 };
 
 #define REFERENCE_NS (UINT64_C(1764547200) * 1000000000)
@@ -300,9 +299,9 @@ run_zstd(struct stages *s)
     for (size_t i = 0; i < s->n_bodies; i++) {
         struct body *body = &s->bodies[i];
 
-        body->compressed_size = ZSTD_compressCCtx(
+        body->compressed_size = ZSTD_compress2(
             s->cctx, body->compressed, ZSTD_compressBound(MAX_BODY),
-            body->raw, body->raw_size, ZSTD_LEVEL);
+            body->raw, body->raw_size);
         s->n_failed += ZSTD_isError(body->compressed_size) != 0;
     }
 }
@@ -461,7 +460,12 @@ prepare(struct stages *s, const struct stages_options *options)
     }
     s->cctx = ZSTD_createCCtx();
     s->sealer = sealer_create(public, MAX_BODY);
-    if (!s->cctx || !s->sealer) {
+    if (!s->cctx || !s->sealer
+        || ZSTD_isError(ZSTD_CCtx_setParameter(s->cctx,
+                                               ZSTD_c_compressionLevel,
+                                               SEAL_ZSTD_LEVEL))
+        || ZSTD_isError(ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_hashLog,
+                                               SEAL_ZSTD_HASH_LOG))) {
         die("sealer", "can't be made");
     }
     int retval = redactor_create(&s->redactor);
