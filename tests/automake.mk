@@ -247,8 +247,8 @@ tests_ship_ship_helper_LDADD = $(PROXY_LIBS)
 TEST_EXTENSIONS += .py
 PY_LOG_COMPILER = python3 -B
 PY_LOG_DRIVER = $(LOG_DRIVER)
-TESTS += tests/ship/test-ship.py
-EXTRA_DIST += tests/ship/test-ship.py
+TESTS += tests/ship/test-ship.py tests/ship/test-by-hand.py
+EXTRA_DIST += tests/ship/test-ship.py tests/ship/test-by-hand.py
 
 # sluice-context, the program itself.
 unit_tests += tests/unit/test-sluice-context

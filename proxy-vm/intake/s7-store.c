@@ -90,8 +90,8 @@ store_create(const struct store_options *options, struct store **ret)
     err = seal_public_key_read(options->public_key, s->recipient);
     if (err) {
         error = xasprintf("can't read the public key %s: %s; sluiced makes a "
-                          "pair when it first starts, sluice-ship "
-                          "--generate-key makes one by hand",
+                          "pair when it first starts, \"sluice-ship "
+                          "--generate-key\" makes one by hand",
                           options->public_key, ovs_strerror(err));
         goto out;
     }

@@ -23,6 +23,7 @@
 
 #include "proxy-config.h"
 #include "no-dump.h"
+#include "seal.h"
 #include "ship.h"
 
 enum {
@@ -37,8 +38,10 @@ usage(void)
            "   or: %s --spool DIR --key FILE --tenant N --server HOST:PORT\n"
            "       [--stats FILE] [--sd-id NAME@PEN] [--hold-ms MS]\n"
            "       [--timeout-ms MS] [--backoff-max-ms MS] [--once]\n"
+           "   or: %s --generate-key --spool DIR --key FILE\n"
            "Sends a tenant's batches from the spool to its syslog server.\n"
-           "See sluice-ship(8).\n", program_name, program_name);
+           "See sluice-ship(8).\n",
+           program_name, program_name, program_name);
     exit(EXIT_SUCCESS);
 }
 
@@ -91,10 +94,30 @@ read_config(const char *path, struct ship_options *o)
     config_destroy(config);
 }
 
+/* Makes the shipper's key pair, for those who run the programs by hand, and
+ * ends the program. */
+static void OVS_NO_RETURN
+generate_key(const struct ship_options *o)
+{
+    if (!o->spool || !o->key) {
+        ovs_fatal(0, "--generate-key needs --key, for the secret key, and "
+                  "--spool, for the public one; use --help");
+    }
+
+    char *public_path = xasprintf("%s/key.pub", o->spool);
+    int error = seal_key_generate(o->key, public_path);
+    if (error) {
+        ovs_fatal(error, "can't make the keys %s and %s%s", o->key,
+                  public_path, error == EEXIST
+                  ? "; a key that is there is never replaced" : "");
+    }
+    exit(EXIT_SUCCESS);
+}
+
 static void
 parse_options(int argc, char *argv[], struct ship_options *o)
 {
-    enum { HOLD = 256, TIMEOUT, BACKOFF };
+    enum { HOLD = 256, TIMEOUT, BACKOFF, GENERATE_KEY };
     static const struct option options[] = {
         { "config", required_argument, NULL, 'c' },
         { "spool", required_argument, NULL, 'p' },
@@ -107,10 +130,12 @@ parse_options(int argc, char *argv[], struct ship_options *o)
         { "timeout-ms", required_argument, NULL, TIMEOUT },
         { "backoff-max-ms", required_argument, NULL, BACKOFF },
         { "once", no_argument, NULL, '1' },
+        { "generate-key", no_argument, NULL, GENERATE_KEY },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     const char *config = NULL;
+    bool generate = false;
     int c, i;
 
     while ((c = getopt_long(argc, argv, "h", options, &i)) != -1) {
@@ -131,6 +156,7 @@ parse_options(int argc, char *argv[], struct ship_options *o)
             o->backoff_max_ms = parse_uint(name, optarg, 100, MAX_MS);
             break;
         case '1': o->once = true; break;
+        case GENERATE_KEY: generate = true; break;
         case 'h': usage();
         /* fall through */
         default: exit(EXIT_FAILURE);
@@ -138,6 +164,9 @@ parse_options(int argc, char *argv[], struct ship_options *o)
     }
     if (optind < argc) {
         ovs_fatal(0, "\"%s\" is not an option; use --help", argv[optind]);
+    }
+    if (generate) {
+        generate_key(o);
     }
     if (!o->tenant) {
         ovs_fatal(0, "--tenant is missing; use --help");
