@@ -16,10 +16,7 @@
 
 VLOG_DEFINE_THIS_MODULE(pipeline);
 
-enum {
-    TICK_MS = 100,
-    REFRESH_MS = 100,           /* Between looks for a new snapshot. */
-};
+enum { TICK_MS = 100 };
 
 struct pipeline {
     struct intake_stats *stats;     /* Borrowed. */
@@ -29,7 +26,6 @@ struct pipeline {
     struct redactor *redactor;
     struct enrich *enrich;
     struct store *store;
-    long long int refresh_due;      /* Look for a snapshot; time_msec(). */
 };
 
 static void
@@ -199,10 +195,7 @@ pipeline_tick(struct pipeline *p)
 {
     long long int now = time_msec();
 
-    if (now >= p->refresh_due) {
-        p->refresh_due = now + REFRESH_MS;
-        enrich_refresh(p->enrich);
-    }
+    enrich_refresh(p->enrich, now);
     return store_tick(p->store, now, TICK_MS);
 }
 

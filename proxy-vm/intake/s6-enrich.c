@@ -15,10 +15,13 @@
 
 VLOG_DEFINE_THIS_MODULE(enrich);
 
+enum { REFRESH_MS = 100 };
+
 struct enrich {
     char *path;                     /* Null: no context. */
     struct snapshot *snapshot;      /* Null: none yet. */
     uint64_t serial;                /* Of 'snapshot'; 1: none yet. */
+    long long int refresh_due;      /* Look for another; time_msec(). */
     struct intake_stats *stats;     /* Borrowed. */
 };
 
@@ -30,7 +33,7 @@ enrich_create(const char *path, struct intake_stats *stats)
     e->path = nullable_xstrdup(path);
     e->serial = 1;
     e->stats = stats;
-    enrich_refresh(e);
+    enrich_refresh(e, 0);
     return e;
 }
 
@@ -45,8 +48,12 @@ enrich_destroy(struct enrich *e)
 }
 
 void
-enrich_refresh(struct enrich *e)
+enrich_refresh(struct enrich *e, long long int now)
 {
+    if (e->snapshot && now < e->refresh_due) {
+        return;
+    }
+    e->refresh_due = now + REFRESH_MS;
     if (!e->path || !snapshot_is_stale(e->snapshot, e->path)) {
         return;
     }

@@ -17,8 +17,10 @@ struct enrich;
 struct enrich *enrich_create(const char *path, struct intake_stats *stats);
 void enrich_destroy(struct enrich *);
 
-/* Maps a newer snapshot, if there is one.  Called a few times a second. */
-void enrich_refresh(struct enrich *);
+/* Maps a newer snapshot, if there is one.  Called before each burst of packets;
+ * 'now' is time_msec().  A snapshot that is mapped is good for 100 ms; while
+ * there is none, each call looks for the first. */
+void enrich_refresh(struct enrich *, long long int now);
 
 void enrich_run(struct enrich *, struct record *rec);
 

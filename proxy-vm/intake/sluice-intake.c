@@ -35,6 +35,7 @@ struct options {
     char *pcap;
     char *spool;
     char *run;
+    char *open_dir;             /* RUN/open. */
     char *snapshot;
     char *public_key;
     struct config *config;      /* Null when run by hand. */
@@ -190,6 +191,18 @@ apply_config(struct options *o)
     if (!o->public_key) {
         o->public_key = xasprintf("%s/key.pub", o->spool);
     }
+    o->open_dir = xasprintf("%s/open", o->run);
+}
+
+static void
+options_uninit(struct options *o)
+{
+    config_destroy(o->config);
+    free(o->spool);
+    free(o->run);
+    free(o->open_dir);
+    free(o->snapshot);
+    free(o->public_key);
 }
 
 /* Returns the socket to receive from. */
@@ -241,6 +254,7 @@ receive_loop(struct options *o, struct pipeline *pipeline,
 {
     while (!must_exit) {
         uint64_t lost = 0;
+        int timeout_ms = pipeline_tick(pipeline);
         int error = receive_socket_fill(receive, &lost);
         if (lost) {
             static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
@@ -250,9 +264,7 @@ receive_loop(struct options *o, struct pipeline *pipeline,
         }
         if (!error) {
             pipeline_drain(pipeline);
-        }
-        int timeout_ms = pipeline_tick(pipeline);
-        if (error) {
+        } else {
             receive_socket_wait(receive, timeout_ms);
         }
         if (must_reload) {
@@ -323,8 +335,7 @@ static struct pipeline *
 open_pipeline(const struct options *o, struct receive *receive,
               struct intake_stats *stats)
 {
-    char *open_dir = xasprintf("%s/open", o->run);
-    make_directory(open_dir);
+    make_directory(o->open_dir);
 
     struct pipeline_options options = {
         .option_class = o->option_class,
@@ -333,7 +344,7 @@ open_pipeline(const struct options *o, struct receive *receive,
         .receive = receive,
         .stats = stats,
         .store = {
-            .open_dir = open_dir,
+            .open_dir = o->open_dir,
             .spool = o->spool,
             .public_key = o->public_key,
             .max_bytes = o->max_bytes,
@@ -387,5 +398,6 @@ main(int argc, char *argv[])
     pipeline_destroy(pipeline);
     receive_socket_destroy(receive);
     stats_unmap(stats);
+    options_uninit(&o);
     return EXIT_SUCCESS;
 }
