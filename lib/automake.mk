@@ -52,3 +52,7 @@ lib_libsluice_a_SOURCES += \
 	lib/key-file.c \
 	lib/key-file.h \
 	lib/siphash.h
+# Timestamps of syslog messages.
+lib_libsluice_a_SOURCES += \
+	lib/syslog-time.c \
+	lib/syslog-time.h

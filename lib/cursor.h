@@ -117,6 +117,26 @@ cursor_class(struct cursor *c, const uint8_t classes[256], uint8_t mask)
     return cursor_take(c, n);
 }
 
+/* The same, and returns in '*ret_common' the bits that 'classes' has for all
+ * of the bytes taken. */
+static inline struct slice
+cursor_class_common(struct cursor *c, const uint8_t classes[256],
+                    uint8_t mask, uint8_t *ret_common)
+{
+    uint8_t common = UINT8_MAX;
+    size_t n = 0;
+
+    for (; n < c->left; n++) {
+        uint8_t class = classes[c->p[n]];
+        if (!(class & mask)) {
+            break;
+        }
+        common &= class;
+    }
+    *ret_common = common;
+    return cursor_take(c, n);
+}
+
 /* Takes 'min' to 'max' decimal digits, as many as there are, 'max' being at
  * most 9.  Returns their value.  Fails the cursor if there are fewer; a digit
  * in excess is left for the caller to trip over. */

@@ -4,6 +4,7 @@
 #include "syslog-msg.h"
 
 #include "civil.h"
+#include "syslog-time.h"
 #include "utf8.h"
 
 #define P SYSLOG_C_PRINT
@@ -54,6 +55,8 @@ const uint8_t syslog_classes[256] = {
 #undef I
 #undef L
 
+#define BOM "\xef\xbb\xbf"
+
 /* Trailing NULs and line ends are framing, which programs add by habit. */
 static struct slice
 trim_end(struct slice s)
@@ -73,232 +76,33 @@ trim_end(struct slice s)
 }
 
 /* Takes "<PRI>" off 'c' and returns true, or leaves 'c' alone.  Leading zeros,
- * which neither RFC allows, are let pass and make '*ret_strict' false. */
+ * which neither RFC allows, are let pass. */
 static bool
-parse_pri(struct cursor *c, uint8_t *ret_pri, bool *ret_strict)
+parse_pri(struct cursor *c, uint8_t *ret_pri)
 {
     struct cursor t = *c;
 
     if (!cursor_match(&t, '<')) {
         return false;
     }
-    bool zero = cursor_peek(&t) == '0';
-    size_t left = t.left;
     uint32_t pri = cursor_digits(&t, 1, 3);
-    size_t n_digits = left - t.left;
     if (!cursor_match(&t, '>') || pri > SYSLOG_MAX_PRI) {
         return false;
     }
     *ret_pri = pri;
-    *ret_strict = !zero || n_digits == 1;
     *c = t;
     return true;
 }
 
-/* A point in time as written. */
-struct stamp {
-    int64_t days;               /* Since 1970-01-01. */
-    uint32_t hour;
-    uint32_t minute;
-    uint32_t second;            /* Up to 60. */
-    uint32_t ns;
-    int32_t offset_s;           /* East of UTC. */
-};
-
-/* Returns the value of the two digits at 'p', setting '*bad' if they are not
- * digits. */
-static inline uint32_t
-digit_pair(const uint8_t *p, bool *bad)
-{
-    uint32_t tens = p[0] - (uint32_t) '0';
-    uint32_t ones = p[1] - (uint32_t) '0';
-
-    *bad |= tens > 9 || ones > 9;
-    return tens * 10 + ones;
-}
-
-/* Reads the "hh:mm:ss" of eight bytes at 'p'. */
-static bool
-read_clock(const uint8_t *p, struct stamp *stamp)
-{
-    bool bad = p[2] != ':' || p[5] != ':';
-
-    stamp->hour = digit_pair(p, &bad);
-    stamp->minute = digit_pair(p + 3, &bad);
-    stamp->second = digit_pair(p + 6, &bad);
-    return (!bad && stamp->hour <= 23 && stamp->minute <= 59
-            && stamp->second <= 60);
-}
-
-/* Takes a fraction of a second, 1 to 9 digits behind a dot, if there is one.
- * Returns it in nanoseconds. */
-static uint32_t
-take_fraction(struct cursor *c)
-{
-    static const uint32_t scale[10] = {
-        0, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1
-    };
-
-    if (!cursor_match(c, '.')) {
-        return 0;
-    }
-    size_t left = c->left;
-    uint32_t fraction = cursor_digits(c, 1, 9);
-    return c->failed ? 0 : fraction * scale[left - c->left];
-}
-
-/* Takes a zone: "Z" or "+hh:mm".  If 'lax', also "+hhmm" and none at all,
- * which is UTC. */
-static int32_t
-take_zone(struct cursor *c, bool lax)
-{
-    int sign = cursor_peek(c);
-
-    if (sign != '+' && sign != '-') {
-        if (!cursor_match(c, 'Z') && !lax) {
-            cursor_fail(c);
-        }
-        return 0;
-    }
-    cursor_take(c, 1);
-
-    uint32_t hours = cursor_digits(c, 2, 2);
-    if (!cursor_match(c, ':') && !lax) {
-        cursor_fail(c);
-    }
-    uint32_t minutes = cursor_digits(c, 2, 2);
-    if (hours > 23 || minutes > 59) {
-        cursor_fail(c);
-    }
-    int32_t offset_s = hours * 3600 + minutes * 60;
-    return sign == '-' ? -offset_s : offset_s;
-}
-
-/* Takes a timestamp of RFC 3339, as RFC 5424 section 6.2.3 restricts it, but
- * with up to nine digits of fraction; see take_zone() for 'lax'. */
-static bool
-take_rfc3339(struct cursor *c, bool lax, struct stamp *stamp)
-{
-    const uint8_t *p = cursor_take(c, 19).data;
-
-    if (!p) {
-        return false;
-    }
-    bool bad = p[4] != '-' || p[7] != '-' || p[10] != 'T';
-    struct civil date = {
-        .year = digit_pair(p, &bad) * 100 + digit_pair(p + 2, &bad),
-        .month = digit_pair(p + 5, &bad),
-        .day = digit_pair(p + 8, &bad),
-    };
-    if (bad || !read_clock(p + 11, stamp) || !civil_is_valid(date)) {
-        return false;
-    }
-    stamp->days = civil_to_days(date);
-    stamp->ns = take_fraction(c);
-    stamp->offset_s = take_zone(c, lax);
-    return !c->failed;
-}
-
-/* Returns 1 to 12, or 0 if 'name' is not the short English name of a month. */
-static uint8_t
-month_of(struct slice name)
-{
-    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-    for (int i = 0; i < 12; i++) {
-        if (name.size == 3 && !memcmp(name.data, &names[i * 3], 3)) {
-            return i + 1;
-        }
-    }
-    return 0;
-}
-
-/* Returns the day number of 'date' in the year that brings it nearest to day
- * 'reference'. */
-static int64_t
-nearest_days(struct civil date, int64_t reference)
-{
-    int32_t year = civil_from_days(reference).year;
-    int64_t nearest = 0;
-    int64_t best = INT64_MAX;
-
-    date.year = year;
-    if (civil_is_valid(date)) {
-        nearest = civil_to_days(date);
-        best = nearest < reference ? reference - nearest : nearest - reference;
-        if (best <= 182) {
-            return nearest;     /* No other year is nearer. */
-        }
-    }
-
-    /* February 29 is up to eight years away: 1896, 1904. */
-    int span = date.month == 2 && date.day == 29 ? 8 : 1;
-
-    for (date.year = year - span; date.year <= year + span; date.year++) {
-        if (civil_is_valid(date)) {
-            int64_t days = civil_to_days(date);
-            int64_t distance = (days < reference
-                                ? reference - days : days - reference);
-            if (distance < best) {
-                best = distance;
-                nearest = days;
-            }
-        }
-    }
-    return nearest;
-}
-
-/* Takes "Mmm dd hh:mm:ss" (RFC 3164 section 4.1.2), the day padded with a
- * space, a zero or not at all, with or without a year behind the day and a
- * fraction behind the second.  Without a year, the date is the one
- * nearest to 'reference_ns'. */
-static bool
-take_rfc3164_time(struct cursor *c, int64_t reference_ns, struct stamp *stamp)
-{
-    struct civil date = { .month = month_of(cursor_take(c, 3)) };
-
-    if (!date.month) {
-        return false;
-    }
-    cursor_expect(c, ' ');
-    cursor_match(c, ' ');
-    date.day = cursor_digits(c, 1, 2);
-    cursor_expect(c, ' ');
-
-    struct cursor t = *c;
-    date.year = cursor_digits(&t, 4, 4);
-    bool has_year = cursor_match(&t, ' ');
-    if (has_year) {
-        *c = t;
-    } else {
-        date.year = 2000;       /* A leap year: any date passes. */
-    }
-
-    const uint8_t *p = cursor_take(c, 8).data;
-    if (!p || !read_clock(p, stamp) || !civil_is_valid(date)) {
-        return false;
-    }
-    stamp->ns = take_fraction(c);
-    stamp->offset_s = 0;
-    if (has_year) {
-        stamp->days = civil_to_days(date);
-    } else {
-        uint32_t rest;
-        int64_t reference_s = civil_split(reference_ns, NS_PER_S, &rest);
-        int64_t reference = civil_split(reference_s, S_PER_DAY, &rest);
-        stamp->days = nearest_days(date, reference);
-    }
-    return !c->failed;
-}
-
 static void
-set_time(struct syslog_msg *m, const struct stamp *stamp)
+set_time(struct syslog_msg *m, const struct syslog_stamp *stamp)
 {
     int64_t s = (stamp->days * S_PER_DAY + stamp->hour * 3600
                  + stamp->minute * 60 + stamp->second - stamp->offset_s);
 
     if (s > INT64_MIN / NS_PER_S && s < INT64_MAX / NS_PER_S) {
         m->has_time = true;
+        m->has_zone = stamp->has_zone;
         m->time_ns = s * NS_PER_S + stamp->ns;
     }
 }
@@ -397,9 +201,9 @@ parse_rfc5424(struct slice text, struct syslog_msg *m)
     }
     if (!cursor_match(&c, '-')) {
         struct slice rest = slice_of(c.p, c.left);
-        struct stamp stamp;
+        struct syslog_stamp stamp;
 
-        if (!take_rfc3339(&c, false, &stamp)) {
+        if (!syslog_take_rfc3339(&c, false, &stamp)) {
             return false;
         }
         m->timestamp = slice_of(rest.data, rest.size - c.left);
@@ -419,20 +223,43 @@ parse_rfc5424(struct slice text, struct syslog_msg *m)
     return true;
 }
 
+/* What log collectors look for at the start of the text, though it looks like
+ * a TAG: CEF, LEEF and CEE ("@cee:") stay whole. */
+static inline bool
+is_payload(struct slice name)
+{
+    return (name.data[0] == '@'
+            || (name.data[0] == 'C'
+                && slice_equal(name, slice_from_string("CEF")))
+            || (name.data[0] == 'L'
+                && slice_equal(name, slice_from_string("LEEF"))));
+}
+
 /* Takes "TAG:" or "TAG[PID]:" and one space behind it into '*m'.  Returns
- * false and leaves 'c' alone if there is none. */
+ * false and leaves 'c' alone if there is none; then '*ret_word' is the word in
+ * front of a space that might be a host, or empty. */
 static bool
-take_tag(struct cursor *c, struct syslog_msg *m)
+take_tag_or_word(struct cursor *c, struct syslog_msg *m,
+                 struct slice *ret_word)
 {
     struct cursor t = *c;
-    struct slice app_name = cursor_class(&t, syslog_classes, SYSLOG_C_TAG);
+    uint8_t common;
+    struct slice app_name = cursor_class_common(&t, syslog_classes,
+                                                SYSLOG_C_TAG, &common);
     struct slice procid = slice_of(NULL, 0);
+    int next = cursor_peek(&t);
 
+    *ret_word = slice_of(NULL, 0);
+    if (next == ' ' && common & SYSLOG_C_HOST) {
+        *ret_word = app_name;
+        return false;
+    }
     if (!app_name.size || app_name.size > SYSLOG_MAX_APP_NAME) {
         return false;
     }
-    bool has_pid = cursor_match(&t, '[');
+    bool has_pid = next == '[';
     if (has_pid) {
+        cursor_take(&t, 1);
         procid = cursor_class(&t, syslog_classes, SYSLOG_C_PID);
         if (procid.size > SYSLOG_MAX_PROCID || !cursor_match(&t, ']')) {
             return false;
@@ -440,7 +267,8 @@ take_tag(struct cursor *c, struct syslog_msg *m)
     }
     /* "http://..." and "12:30" are no tags. */
     if (!cursor_match(&t, ':')
-        || (!cursor_match(&t, ' ') && t.left && !has_pid)) {
+        || (!cursor_match(&t, ' ') && t.left && !has_pid)
+        || is_payload(app_name)) {
         return false;
     }
     m->app_name = or_nil(app_name);
@@ -449,43 +277,319 @@ take_tag(struct cursor *c, struct syslog_msg *m)
     return true;
 }
 
+static inline bool
+take_tag(struct cursor *c, struct syslog_msg *m)
+{
+    struct slice word;
+
+    return take_tag_or_word(c, m, &word);
+}
+
+/* Returns true if 's' is a name of Cisco's messages: "%SYS-5-CONFIG_I". */
+static bool
+is_mnemonic(struct slice s)
+{
+    struct cursor c = cursor_of(s);
+
+    if (!cursor_match(&c, '%')) {
+        return false;
+    }
+    while (c.left) {
+        cursor_until(&c, '-');
+        cursor_match(&c, '-');
+        int severity = cursor_peek(&c);
+        if (severity >= '0' && severity <= '7') {
+            cursor_take(&c, 1);
+            if (cursor_peek(&c) == '-') {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Takes a Cisco message's name, as take_tag() does. */
+static bool
+take_mnemonic(struct cursor *c, struct syslog_msg *m)
+{
+    struct cursor t = *c;
+    struct syslog_msg tagged;
+
+    if (cursor_peek(c) != '%' || !take_tag(&t, &tagged)
+        || !is_mnemonic(tagged.app_name)) {
+        return false;
+    }
+    m->app_name = tagged.app_name;
+    m->procid = tagged.procid;
+    *c = t;
+    return true;
+}
+
+/* Takes 'text' off 'c' if it comes next. */
+static bool
+take_text(struct cursor *c, const char *text)
+{
+    struct cursor t = *c;
+
+    if (!slice_equal(cursor_take(&t, strlen(text)),
+                     slice_from_string(text))) {
+        return false;
+    }
+    *c = t;
+    return true;
+}
+
+/* Decides whether 's', of SYSLOG_C_HOST, can be a host: "--" and "word:" are
+ * none, "-" stands for none, and "::1" and "fe80::" are addresses. */
+static inline bool
+is_hostname(struct slice s)
+{
+    uint8_t first = s.data[0];
+    uint8_t letter = first | 0x20;
+
+    return (s.size <= SYSLOG_MAX_HOSTNAME
+            && ((letter >= 'a' && letter <= 'z')
+                || (first >= '0' && first <= '9')
+                || first == ':'
+                || (s.size == 1 && first == '-'))
+            && (s.data[s.size - 1] != ':'
+                || (s.size > 1 && s.data[s.size - 2] == ':')));
+}
+
+/* Takes a host and what ends it into '*ret', or leaves 'c' alone: "HOST ",
+ * "[ADDRESS] " or AIX's "Message forwarded from HOST: ".  'word' is the word
+ * in front of a space that comes next, or empty. */
+static bool
+take_host(struct cursor *c, struct slice word, struct slice *ret)
+{
+    struct cursor t = *c;
+    struct slice host = word;
+
+    if (word.size && word.data[0] != 'M') {
+        cursor_take(&t, word.size);
+    } else {
+        bool forwarded = take_text(&t, "Message forwarded from ");
+        bool bracket = !forwarded && cursor_match(&t, '[');
+        host = cursor_class(&t, syslog_classes, SYSLOG_C_HOST);
+        if (forwarded && host.size && host.data[host.size - 1] == ':') {
+            host.size--;
+        }
+        if (!host.size || (bracket && !cursor_match(&t, ']'))) {
+            return false;
+        }
+    }
+    if (!is_hostname(host) || !cursor_match(&t, ' ')) {
+        return false;
+    }
+    /* What syslogd itself says, where no host stands before it. */
+    if (host.data[0] == 'l' && host.size == 4
+        && take_text(&t, "message repeated ")
+        && slice_equal(host, slice_from_string("last"))) {
+        return false;
+    }
+    *ret = or_nil(host);
+    *c = t;
+    return true;
+}
+
+/* Takes a zone by name from between " " and " " or ":", which stay.  Cisco
+ * writes it.  Returns false if a name that only can be a zone, in front of a
+ * Cisco message's name, is not known. */
+static bool
+take_zone_name(struct cursor *c, struct syslog_stamp *stamp)
+{
+    struct cursor t = *c;
+    size_t n = 0;
+
+    if (!cursor_match(&t, ' ')
+        || cursor_peek(&t) < 'A' || cursor_peek(&t) > 'Z') {
+        return true;
+    }
+    struct cursor start = t;
+    while (n < 6 && cursor_peek(&t) >= 'A' && cursor_peek(&t) <= 'Z') {
+        cursor_take(&t, 1);
+        n++;
+    }
+    int next = cursor_peek(&t);
+    if (n < 2 || n > 5 || (next != ' ' && next != ':')) {
+        return true;
+    }
+    struct slice name = cursor_take(&start, n);
+    if (syslog_find_zone(name, &stamp->offset_s)) {
+        stamp->has_zone = true;
+        *c = t;
+        return true;
+    }
+
+    struct syslog_msg ignored;
+    struct cursor behind = t;
+    if (n >= 3 && name.data[n - 1] == 'T' && take_text(&behind, ": ")
+        && take_mnemonic(&behind, &ignored)) {
+        *c = t;
+        return false;
+    }
+    return true;
+}
+
+/* Takes what stands between time and text: host and TAG, of which either may
+ * be missing.  Returns true if there was a TAG. */
+static bool
+take_host_and_tag(struct cursor *c, struct syslog_msg *m)
+{
+    struct slice word;
+
+    if (take_tag_or_word(c, m, &word)) {
+        /* Cisco has "HOST: %NAME: text". */
+        struct slice first = m->app_name;
+        if (cursor_peek(c) == '%' && !m->procid.size && take_mnemonic(c, m)) {
+            m->hostname = m->hostname.size ? m->hostname : first;
+        }
+        return true;
+    }
+    if (!take_host(c, word, &m->hostname)) {
+        return false;
+    }
+    if (cursor_peek(c) == ':') {
+        /* Cisco ASA has "HOST : %NAME: text". */
+        struct cursor t = *c;
+        if (take_text(&t, ": ") && take_mnemonic(&t, m)) {
+            *c = t;
+            return true;
+        }
+    }
+    return take_tag(c, m);
+}
+
+/* Takes from 'c', which is behind the time of 'text', what follows it.  If
+ * 'whole', something in front of the time has no field of its own, and all of
+ * 'text' stays the message, so that nothing is lost. */
+static bool
+take_after_time(struct slice text, struct cursor c, struct syslog_stamp *stamp,
+                bool whole, struct syslog_msg *m)
+{
+    if (take_zone_name(&c, stamp)) {
+        set_time(m, stamp);
+    } else {
+        whole = true;
+    }
+    cursor_match(&c, ':');              /* Cisco's habit. */
+    if (c.left && !cursor_match(&c, ' ')) {
+        return false;
+    }
+    bool has_tag = take_host_and_tag(&c, m);
+
+    /* Without PRI, a time alone does not make a header: text that programs
+     * write to files often begins with one. */
+    if (!m->has_pri && !has_tag) {
+        return false;
+    }
+    m->msg = whole ? text : cursor_rest(&c);
+    m->dialect = SYSLOG_RFC3164;
+    return has_tag || !whole;
+}
+
 /* Reads what follows PRI as RFC 3164 describes it.  On failure '*m' holds
  * rubbish. */
 static bool
 parse_rfc3164(struct slice text, int64_t reference_ns, struct syslog_msg *m)
 {
     struct cursor c = cursor_of(text);
-    struct stamp stamp;
+    struct syslog_stamp stamp;
     int first = cursor_peek(&c);
 
     if (!(first >= '0' && first <= '9'
-          ? take_rfc3339(&c, true, &stamp)
-          : take_rfc3164_time(&c, reference_ns, &stamp))) {
+          ? syslog_take_rfc3339(&c, true, &stamp)
+          : syslog_take_rfc3164_time(&c, reference_ns, &stamp))) {
         return false;
     }
     m->timestamp = slice_of(text.data, text.size - c.left);
-    set_time(m, &stamp);
-    cursor_match(&c, ':');              /* Cisco's habit. */
-    if (c.left && !cursor_match(&c, ' ')) {
+    return take_after_time(text, c, &stamp, false, m);
+}
+
+/* Takes a node of IOS XR, "RP/0/RSP0/CPU0:", if there is one. */
+static bool
+take_node(struct cursor *c)
+{
+    struct cursor t = *c;
+    struct slice node = cursor_class(&t, syslog_classes, SYSLOG_C_TAG);
+
+    if (!node.size || !memchr(node.data, '/', node.size)
+        || !cursor_match(&t, ':')) {
         return false;
+    }
+    *c = t;
+    return true;
+}
+
+/* Takes what Cisco's devices put in front of the time: a counter of messages
+ * ("29: "), the host ("router: "; in front of a node "router "), a node of IOS
+ * XR, a mark of the clock ("*" or ".").  Returns true if some of it, other
+ * than the host, was there. */
+static bool
+take_before_time(struct cursor *c, struct syslog_msg *m)
+{
+    struct cursor t = *c;
+    bool found = false;
+
+    while (cursor_peek(&t) >= '0' && cursor_peek(&t) <= '9') {
+        cursor_take(&t, 1);
+        found = true;
+    }
+    if (take_text(&t, ": ")) {
+        *c = t;
+    } else {
+        found = false;
     }
 
-    bool has_tag = take_tag(&c, m);
-    if (!has_tag) {
-        struct cursor t = c;
-        struct slice hostname = cursor_class(&t, syslog_classes,
-                                             SYSLOG_C_HOST);
-        if (hostname.size && hostname.size <= SYSLOG_MAX_HOSTNAME
-            && cursor_match(&t, ' ')) {
-            m->hostname = or_nil(hostname);
-            c = t;
-            has_tag = take_tag(&c, m);
+    t = *c;
+    struct slice host = cursor_class(&t, syslog_classes, SYSLOG_C_HOST);
+    bool colon = host.size && host.data[host.size - 1] == ':';
+    host.size -= colon;
+    if (host.size && is_hostname(host) && cursor_match(&t, ' ')) {
+        struct cursor node = t;
+        if (colon || take_node(&node)) {
+            m->hostname = host;
+            *c = t;
         }
     }
-    /* Without PRI, a time alone does not make a header: text that programs
-     * write to files often begins with one. */
-    if (!m->has_pri && !has_tag) {
+    found |= take_node(c);
+    return cursor_match(c, '*') || cursor_match(c, '.') || found;
+}
+
+/* Reads what follows PRI where something stands in front of the time.  On
+ * failure '*m' holds rubbish. */
+static bool
+parse_cisco(struct slice text, int64_t reference_ns, struct syslog_msg *m)
+{
+    struct cursor c = cursor_of(text);
+    struct syslog_stamp stamp;
+
+    cursor_match(&c, ' ');
+    bool whole = take_before_time(&c, m);
+    struct slice rest = slice_of(c.p, c.left);
+    if (!syslog_take_rfc3164_time(&c, reference_ns, &stamp)) {
         return false;
+    }
+    m->timestamp = slice_of(rest.data, rest.size - c.left);
+    return (take_after_time(text, c, &stamp, whole, m)
+            && m->app_name.size);
+}
+
+/* Reads "TAG[PID]: text" without a time, as some libraries send it.  Without
+ * PID it may as well be "error: text". */
+static bool
+parse_tag(struct slice text, struct syslog_msg *m)
+{
+    struct cursor c = cursor_of(text);
+
+    if (!take_tag(&c, m) || !m->procid.size) {
+        return false;
+    }
+    for (struct cursor pid = cursor_of(m->procid); pid.left;
+         cursor_take(&pid, 1)) {
+        if (cursor_peek(&pid) < '0' || cursor_peek(&pid) > '9') {
+            return false;
+        }
     }
     m->msg = cursor_rest(&c);
     m->dialect = SYSLOG_RFC3164;
@@ -504,6 +608,7 @@ clear(struct syslog_msg *m, bool has_pri, uint8_t pri)
     m->has_pri = has_pri;
     m->pri = pri;
     m->has_time = false;
+    m->has_zone = false;
     m->time_ns = 0;
     m->timestamp = none;
     m->hostname = none;
@@ -514,27 +619,49 @@ clear(struct syslog_msg *m, bool has_pri, uint8_t pri)
     m->msg = none;
 }
 
+/* Reads what is behind PRI and is neither RFC 5424 nor, from its first byte
+ * on, RFC 3164. */
+static void
+parse_other(struct slice text, int64_t reference_ns, struct syslog_msg *m)
+{
+    bool has_pri = m->has_pri;
+    uint8_t pri = m->pri;
+
+    clear(m, has_pri, pri);
+    if (has_pri && parse_cisco(text, reference_ns, m)) {
+        return;
+    }
+    clear(m, has_pri, pri);
+    if (has_pri && parse_tag(text, m)) {
+        return;
+    }
+    clear(m, has_pri, pri);
+    m->msg = text;
+}
+
 void
 syslog_msg_parse(struct slice message, int64_t reference_ns,
                  struct syslog_msg *ret)
 {
     struct cursor c = cursor_of(trim_end(message));
     uint8_t pri = SYSLOG_DEFAULT_PRI;
-    bool strict = false;
-    bool has_pri = parse_pri(&c, &pri, &strict);
+    bool has_pri = parse_pri(&c, &pri);
 
+    if (!has_pri && take_text(&c, BOM)) {
+        /* Windows agents begin with one. */
+        has_pri = parse_pri(&c, &pri);
+    }
     struct slice text = cursor_rest(&c);
 
     clear(ret, has_pri, pri);
-    if (!strict || !parse_rfc5424(text, ret)) {
+    if (!has_pri || !parse_rfc5424(text, ret)) {
         clear(ret, has_pri, pri);
         if (!parse_rfc3164(text, reference_ns, ret)) {
-            clear(ret, has_pri, pri);
-            ret->msg = text;
+            parse_other(text, reference_ns, ret);
         }
     }
 
-    if (ret->msg.size >= 3 && !memcmp(ret->msg.data, "\xef\xbb\xbf", 3)) {
+    if (ret->msg.size >= 3 && !memcmp(ret->msg.data, BOM, 3)) {
         ret->msg = slice_of(ret->msg.data + 3, ret->msg.size - 3);
     }
 }

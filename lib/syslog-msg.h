@@ -48,6 +48,8 @@ struct syslog_msg {
     bool has_pri;               /* Else 'pri' is SYSLOG_DEFAULT_PRI. */
     uint8_t pri;                /* 0 to 191: facility * 8 + severity. */
     bool has_time;
+    bool has_zone;              /* 'time_ns' is not taken for UTC for want of
+                                 * a zone. */
     int64_t time_ns;            /* Unix epoch, if 'has_time'. */
     struct slice timestamp;     /* As written; empty where there is none. */
     struct slice hostname;      /* The fields below: empty for "-" or none. */
@@ -66,6 +68,9 @@ syslog_severity(uint8_t pri)
 }
 
 /* Reads 'message' into '*ret'.
+ *
+ * tests/dialects/forms.txt shows the forms that it knows, each with an
+ * example, and docs/dialects.md says how it decides.
  *
  * A PRI that can be read is taken off 'msg' in every dialect.  A date that is
  * in no calendar spoils the header around it; one that 'time_ns' can't hold

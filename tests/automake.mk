@@ -365,3 +365,14 @@ tests_unit_test_key_file_SOURCES = tests/unit/test-key-file.c tests/unit/unit.h
 tests_unit_test_key_file_LDADD = $(UNIT_LIBS)
 tests_unit_test_siphash_SOURCES = tests/unit/test-siphash.c tests/unit/unit.h
 tests_unit_test_siphash_LDADD = $(UNIT_LIBS)
+# The dialects of syslog.
+check_PROGRAMS += tests/dialects/parse-lines
+tests_dialects_parse_lines_SOURCES = \
+	tests/dialects/parse-lines.c \
+	tests/strict-rfc5424.h
+tests_dialects_parse_lines_LDADD = $(SLUICE_LIBS)
+TESTS += \
+	tests/dialects/test-forms.py
+EXTRA_DIST += \
+	tests/dialects/forms.txt \
+	tests/dialects/test-forms.py

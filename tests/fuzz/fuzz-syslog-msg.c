@@ -56,12 +56,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const uint8_t *from = data;
 
         syslog_msg_parse(slice_of(data, size), references[i], &m);
+        if (m.hostname.data < m.timestamp.data) {
+            /* Cisco's devices put it in front. */
+            check_field(m.hostname, SYSLOG_MAX_HOSTNAME, &from, end);
+        }
         check_field(m.timestamp, 64, &from, end);
-        check_field(m.hostname, SYSLOG_MAX_HOSTNAME, &from, end);
+        if (m.hostname.data > m.timestamp.data) {
+            check_field(m.hostname, SYSLOG_MAX_HOSTNAME, &from, end);
+        }
         check_field(m.app_name, SYSLOG_MAX_APP_NAME, &from, end);
         check_field(m.procid, SYSLOG_MAX_PROCID, &from, end);
         check_field(m.msgid, SYSLOG_MAX_MSGID, &from, end);
         check_field(m.sd, SIZE_MAX, &from, end);
+        if (m.dialect == SYSLOG_RFC3164 && m.msg.data < from) {
+            from = data;        /* It is the whole text. */
+        }
         check_field(m.msg, SIZE_MAX, &from, end);
         check_sd(m.sd);
         if (m.pri > SYSLOG_MAX_PRI

@@ -216,9 +216,9 @@ pri_has_one_to_three_digits_and_at_most_191(void **state)
     assert_bare("<13", "no 13|||||||<13");
     assert_bare("<", "no 13|||||||<");
     assert_bare("<13>", "13|||||||");
-    /* Leading zeros: let pass, but not by RFC 5424. */
+    /* Leading zeros are let pass. */
     assert_bare("<013>text", "13|||||||text");
-    assert_bare("<034>1 - - - - - - text", "34|||||||1 - - - - - - text");
+    assert_rfc5424("<034>1 - - - - - - text", "34|||||||text");
     assert_rfc3164("<013>Oct 11 22:14:15 host su: text",
                    "13|Oct 11 22:14:15|host|su||||text");
 }
