@@ -372,7 +372,11 @@ tests_dialects_parse_lines_SOURCES = \
 	tests/strict-rfc5424.h
 tests_dialects_parse_lines_LDADD = $(SLUICE_LIBS)
 TESTS += \
-	tests/dialects/test-forms.py
+	tests/dialects/test-forms.py \
+	tests/dialects/test-rsyslog.py
 EXTRA_DIST += \
+	docs/dialects.md \
 	tests/dialects/forms.txt \
-	tests/dialects/test-forms.py
+	tests/dialects/grammar.py \
+	tests/dialects/test-forms.py \
+	tests/dialects/test-rsyslog.py
