@@ -53,7 +53,12 @@ proxy_vm_libintake_a_SOURCES = \
 	proxy-vm/intake/s7-store.c \
 	proxy-vm/intake/s7-store.h
 
-INTAKE_LIBS = proxy-vm/libintake.a $(PROXY_LIBS) $(PCAP_LIBS)
+# What intake may ask of the kernel.
+proxy_vm_libintake_a_SOURCES += \
+	proxy-vm/intake/sandbox-syscalls.def \
+	proxy-vm/intake/sandbox.c \
+	proxy-vm/intake/sandbox.h
+INTAKE_LIBS = proxy-vm/libintake.a $(PROXY_LIBS) $(PCAP_LIBS) $(SECCOMP_LIBS)
 
 sbin_PROGRAMS += proxy-vm/intake/sluice-intake
 proxy_vm_intake_sluice_intake_CPPFLAGS = $(PROXY_CPPFLAGS)

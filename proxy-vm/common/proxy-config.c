@@ -101,6 +101,18 @@ static const struct config_key output_keys[] = {
 };
 #undef OUTPUT
 
+#define INTAKE(F, K, T, P, ...) SCHEMA(struct config_intake, F, K, T, P)
+static const cyaml_schema_field_t intake_fields[] = {
+#include "proxy-config.def"
+    CYAML_FIELD_END
+};
+#undef INTAKE
+#define INTAKE(...) KEY(struct config_intake, __VA_ARGS__)
+static const struct config_key intake_keys[] = {
+#include "proxy-config.def"
+};
+#undef INTAKE
+
 #define CONTEXT(F, K, T, P, ...) SCHEMA(struct config_context, F, K, T, P)
 static const cyaml_schema_field_t context_fields[] = {
 #include "proxy-config.def"
@@ -352,15 +364,21 @@ config_path_running(const struct config *config)
 }
 
 char *
-config_path_open_dir(const struct config *config)
+config_path_intake_run(const struct config *config)
 {
-    return xasprintf("%s/open", config->paths.run);
+    return xasprintf("%s/intake", config->paths.run);
+}
+
+char *
+config_path_host_keys(const struct config *config)
+{
+    return xasprintf("%s/host-keys", config->paths.run);
 }
 
 char *
 config_path_intake_stats(const struct config *config)
 {
-    return xasprintf("%s/intake.stats", config->paths.run);
+    return xasprintf("%s/intake/intake.stats", config->paths.run);
 }
 
 char *
@@ -370,9 +388,15 @@ config_path_ship_stats(const struct config *config, uint32_t tenant)
 }
 
 char *
+config_path_context(const struct config *config)
+{
+    return xasprintf("%s/context", config->paths.state);
+}
+
+char *
 config_path_snapshot(const struct config *config)
 {
-    return xasprintf("%s/context.snapshot", config->paths.state);
+    return xasprintf("%s/context/context.snapshot", config->paths.state);
 }
 
 char *

@@ -42,6 +42,10 @@ struct config_output {
     uint32_t backoff_max_ms;
 };
 
+struct config_intake {
+    char *user;                 /* Name, or null: see proxy-config.def. */
+};
+
 struct config_context {
     char *static_file;          /* YAML, see sluice-context(8); may be null. */
 };
@@ -67,6 +71,7 @@ struct config {
     struct config_paths paths;
     struct config_batch batch;
     struct config_output output;
+    struct config_intake intake;
     struct config_context context;
     struct config_host *hosts;  /* By 'addr'. */
     unsigned int hosts_count;
@@ -107,11 +112,15 @@ bool config_parse_server(const char *server, char **ret_host,
 /* Names of what lies in the directories, all malloc()ed and the caller's. */
 char *config_path_control(const struct config *);  /* run/control.sock */
 char *config_path_running(const struct config *);  /* run/sluice.yaml */
-char *config_path_open_dir(const struct config *); /* run/open */
-char *config_path_intake_stats(const struct config *); /* run/intake.stats */
+char *config_path_intake_run(const struct config *); /* run/intake */
+char *config_path_intake_stats(const struct config *);
+                                               /* run/intake/intake.stats */
+char *config_path_host_keys(const struct config *); /* run/host-keys */
 char *config_path_ship_stats(const struct config *, uint32_t tenant);
                                                    /* run/ship-<id>.stats */
-char *config_path_snapshot(const struct config *); /* state/context.snapshot */
+char *config_path_context(const struct config *); /* state/context */
+char *config_path_snapshot(const struct config *);
+                                           /* state/context/context.snapshot */
 char *config_path_secret_key(const struct config *); /* state/ship.key */
 char *config_path_public_key(const struct config *); /* spool/key.pub */
 

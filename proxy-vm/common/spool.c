@@ -30,6 +30,25 @@ spool_format_name(char *buf, size_t size, uint32_t generation, uint64_t number)
 
 /* Directories. */
 
+/* Makes a directory that belongs to whom 'dir_fd' belongs to: root may make
+ * one in which another user's sluice-intake writes. */
+static int
+make_directory(int dir_fd, const char *name)
+{
+    struct stat st;
+
+    if (mkdirat(dir_fd, name, 0750)) {
+        return errno == EEXIST ? 0 : errno;
+    }
+    if (!geteuid()
+        && (fstat(dir_fd, &st)
+            || fchownat(dir_fd, name, st.st_uid, st.st_gid,
+                        AT_SYMLINK_NOFOLLOW))) {
+        return errno;
+    }
+    return fsync(dir_fd) ? errno : 0;
+}
+
 int
 spool_open_directory(int dir_fd, const char *name, bool create)
 {
@@ -37,9 +56,9 @@ spool_open_directory(int dir_fd, const char *name, bool create)
     int fd = openat(dir_fd, name, flags);
 
     if (fd < 0 && errno == ENOENT && create) {
-        if ((mkdirat(dir_fd, name, 0750) && errno != EEXIST)
-            || fsync(dir_fd)) {
-            return -errno;
+        int error = make_directory(dir_fd, name);
+        if (error) {
+            return -error;
         }
         fd = openat(dir_fd, name, flags);
     }

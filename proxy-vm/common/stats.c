@@ -53,7 +53,28 @@ header_is_valid(const struct stats_header *header, size_t size)
             && header->size == size);
 }
 
-/* Maps 'size' bytes of the file at 'path', for writing if 'writable'. */
+/* Reads 'size' bytes of 'fd' into memory that munmap() frees. */
+static int
+copy_file(int fd, size_t size, void **ret)
+{
+    void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED) {
+        return errno;
+    }
+    ssize_t n = pread(fd, copy, size, 0);
+    if (n != (ssize_t) size || !header_is_valid(copy, size)) {
+        int error = n < 0 ? errno : EINVAL;
+        munmap(copy, size);
+        return error;
+    }
+    *ret = copy;
+    return 0;
+}
+
+/* Maps 'size' bytes of the file at 'path', for writing if 'writable', and else
+ * a copy: whoever owns the file could cut it at any time, which would be a
+ * SIGBUS for who looks at it. */
 static int
 map_file(const char *path, size_t size, bool writable, void **ret)
 {
@@ -71,41 +92,30 @@ map_file(const char *path, size_t size, bool writable, void **ret)
         error = errno;
         goto out;
     }
-    if (!writable && (size_t) st.st_size != size) {
-        error = EINVAL;
+    if (!writable) {
+        error = copy_file(fd, size, ret);
         goto out;
     }
 
-    if (writable) {
-        /* All of its memory now: in a full tmpfs, a write to a page that is
-         * not there yet would be a SIGBUS. */
-        error = posix_fallocate(fd, 0, size);
-        if (error) {
-            goto out;
-        }
+    /* All of its memory now: in a full tmpfs, a write to a page that is not
+     * there yet would be a SIGBUS. */
+    error = posix_fallocate(fd, 0, size);
+    if (error) {
+        goto out;
     }
-
-    void *map = mmap(NULL, size, PROT_READ | (writable ? PROT_WRITE : 0),
-                     MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED) {
         error = errno;
         goto out;
     }
     if (!header_is_valid(map, size)) {
-        if (!writable) {
-            munmap(map, size);
-            error = EINVAL;
-            goto out;
-        }
         memset(map, 0, size);
         struct stats_header *header = map;
         header->version = STATS_VERSION;
         header->size = size;
         memcpy(header->magic, STATS_MAGIC, sizeof header->magic);
     }
-    if (writable) {
-        ((struct stats_header *) map)->pid = getpid();
-    }
+    ((struct stats_header *) map)->pid = getpid();
     *ret = map;
 
 out:

@@ -44,6 +44,7 @@ pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
     p->receive = options->receive;
     p->account = account_create(options->stats);
     p->enrich = enrich_create(options->snapshot, options->stats);
+    p->decap.host_keys = options->host_keys;
     error = decap_configure(&p->decap, options->option_class,
                             options->config);
     if (error) {

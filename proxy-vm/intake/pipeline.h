@@ -22,6 +22,7 @@
 struct pipeline_options {
     uint16_t option_class;
     const struct config *config;    /* Borrowed; null: every tenant. */
+    const char *host_keys;          /* Borrowed; see s2-decap.h. */
     const char *snapshot;           /* Null: no context. */
     struct receive *receive;        /* Borrowed; null: pipeline_run() brings
                                      * the packets. */

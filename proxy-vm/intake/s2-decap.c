@@ -10,7 +10,9 @@ decap_configure(struct decap *decap, uint16_t option_class,
                 const struct config *config)
 {
     struct host_keys *keys = NULL;
-    char *sentence = config ? host_keys_load(config, &keys) : NULL;
+    char *sentence = (config
+                      ? host_keys_load(config, decap->host_keys, &keys)
+                      : NULL);
 
     if (!sentence) {
         host_keys_destroy(decap->keys);

@@ -15,6 +15,9 @@ struct host_keys;
 struct decap {
     uint16_t option_class;
     const struct config *config;    /* Borrowed.  Null: everyone may send. */
+    const char *host_keys;          /* Directory with copies of the hosts'
+                                     * key files.  Borrowed.  Null: the files
+                                     * themselves are read. */
     struct host_keys *keys;         /* Null without 'config'. */
 };
 
@@ -24,7 +27,7 @@ struct decap_verdict {
     enum sluice_drop inner;     /* It is a tenant's, but can't be read. */
 };
 
-/* Makes a zeroed 'decap', or one that is in use, go by 'config', which it
+/* Makes 'decap', zeroed but for 'host_keys', or one that is in use, go by 'config', which it
  * borrows and which may be null, and by the key files named there.  Returns
  * null, or a malloc()ed sentence and leaves 'decap' as it was. */
 char *decap_configure(struct decap *, uint16_t option_class,

@@ -21,6 +21,7 @@
 #include "no-dump.h"
 #include "openvswitch/vlog.h"
 #include "pipeline.h"
+#include "sandbox.h"
 #include "socket-util.h"
 #include "stats.h"
 #include "timeval.h"
@@ -38,6 +39,7 @@ struct options {
     char *open_dir;             /* RUN/open. */
     char *snapshot;
     char *public_key;
+    char *host_keys;            /* Null: the files themselves. */
     struct config *config;      /* Null when run by hand. */
     uint16_t port;
     uint16_t option_class;
@@ -92,6 +94,7 @@ usage: %s --config FILE [--fd N]\n\
   --spool DIR          where batches go\n\
   --run DIR            where open batches and counters live (tmpfs)\n\
   --snapshot FILE      context snapshot, see sluice-context(8)\n\
+  --host-keys DIR      read copies of the hosts' key files there\n\
   --public-key FILE    to whom batches are sealed (default: SPOOL/key.pub)\n\
   --max-bytes N        close a batch of N bytes (default: 262144)\n\
   --max-delay-ms N     close a batch N milliseconds old (default: 1000)\n\
@@ -118,7 +121,8 @@ parse_options(int argc, char *argv[], struct options *o)
 {
     enum {
         OPT_CONFIG = UCHAR_MAX + 1, OPT_FD, OPT_LISTEN, OPT_PCAP, OPT_SPOOL,
-        OPT_RUN, OPT_SNAPSHOT, OPT_PUBLIC_KEY, OPT_MAX_BYTES, OPT_MAX_DELAY,
+        OPT_RUN, OPT_SNAPSHOT, OPT_PUBLIC_KEY, OPT_HOST_KEYS, OPT_MAX_BYTES,
+        OPT_MAX_DELAY,
     };
     static const struct option long_options[] = {
         { "config", required_argument, NULL, OPT_CONFIG },
@@ -129,6 +133,7 @@ parse_options(int argc, char *argv[], struct options *o)
         { "run", required_argument, NULL, OPT_RUN },
         { "snapshot", required_argument, NULL, OPT_SNAPSHOT },
         { "public-key", required_argument, NULL, OPT_PUBLIC_KEY },
+        { "host-keys", required_argument, NULL, OPT_HOST_KEYS },
         { "max-bytes", required_argument, NULL, OPT_MAX_BYTES },
         { "max-delay-ms", required_argument, NULL, OPT_MAX_DELAY },
         { "help", no_argument, NULL, 'h' },
@@ -147,6 +152,7 @@ parse_options(int argc, char *argv[], struct options *o)
         case OPT_RUN: o->run = xstrdup(optarg); break;
         case OPT_SNAPSHOT: o->snapshot = xstrdup(optarg); break;
         case OPT_PUBLIC_KEY: o->public_key = xstrdup(optarg); break;
+        case OPT_HOST_KEYS: o->host_keys = optarg; break;
         case OPT_MAX_BYTES:
             o->max_bytes = parse_number("max-bytes", optarg, 16 << 20);
             break;
@@ -175,7 +181,7 @@ apply_config(struct options *o)
         }
         const struct config *config = o->config;
         o->spool = o->spool ? o->spool : xstrdup(config->paths.spool);
-        o->run = o->run ? o->run : xstrdup(config->paths.run);
+        o->run = o->run ? o->run : config_path_intake_run(config);
         o->snapshot = (o->snapshot ? o->snapshot
                        : config_path_snapshot(config));
         o->port = config->tunnel.port;
@@ -306,16 +312,25 @@ make_directory(const char *path)
 
 /* Returns the receiver for the socket. */
 static struct receive *
-open_receive(const struct options *o)
+open_receive(const struct options *o, int fd)
 {
     char *path = xasprintf("%s/intake.rx", o->run);
     struct receive *receive;
-    int error = receive_socket_create(open_socket(o), path, &receive);
+    int error = receive_socket_create(fd, path, &receive);
     if (error) {
         ovs_fatal(error, "can't receive by way of %s", path);
     }
     free(path);
     return receive;
+}
+
+/* Ends the process if there is a 'sentence' that says what is wrong. */
+static void
+check(char *sentence)
+{
+    if (sentence) {
+        ovs_fatal(0, "%s", sentence);
+    }
 }
 
 static struct intake_stats *
@@ -340,6 +355,7 @@ open_pipeline(const struct options *o, struct receive *receive,
     struct pipeline_options options = {
         .option_class = o->option_class,
         .config = o->config,
+        .host_keys = o->host_keys,
         .snapshot = o->snapshot,
         .receive = receive,
         .stats = stats,
@@ -353,14 +369,44 @@ open_pipeline(const struct options *o, struct receive *receive,
         },
     };
     struct pipeline *pipeline;
-    char *error = pipeline_create(&options, &pipeline);
-    if (!error) {
-        error = pipeline_recover(pipeline);
-    }
-    if (error) {
-        ovs_fatal(0, "%s", error);
-    }
+    check(pipeline_create(&options, &pipeline));
     return pipeline;
+}
+
+/* Returns the directory part of 'path', malloc()ed, or null if that is null. */
+static char *
+directory_of(const char *path)
+{
+    return path ? dir_name(path) : NULL;
+}
+
+/* Shuts this process in with what it needs from now on; 'fd' is the socket. */
+static void
+enter_sandbox(const struct options *o, int fd)
+{
+    char *config_dir = directory_of(o->config_path);
+    char *snapshot_dir = directory_of(o->snapshot);
+    /* It would open a socket at the first message. */
+    vlog_init();
+
+    const struct sandbox_dir candidates[] = {
+        { o->run, true },
+        { o->spool, true },
+        { config_dir, false },
+        { snapshot_dir, false },
+        { o->host_keys, false },
+    };
+    struct sandbox_dir dirs[ARRAY_SIZE(candidates)];
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(candidates); i++) {
+        if (candidates[i].path) {
+            dirs[n++] = candidates[i];
+        }
+    }
+    check(sandbox_enter(dirs, n, fd));
+    free(config_dir);
+    free(snapshot_dir);
 }
 
 int
@@ -385,12 +431,18 @@ main(int argc, char *argv[])
     make_directory(o.spool);
 
     struct intake_stats *stats = open_stats(&o);
-    struct receive *receive = o.pcap ? NULL : open_receive(&o);
+    int fd = o.pcap ? -1 : open_socket(&o);
+    struct receive *receive = o.pcap ? NULL : open_receive(&o, fd);
     struct pipeline *pipeline = open_pipeline(&o, receive, stats);
     if (receive) {
+        /* Before the packets that a dead process left, any of which may have
+         * been its death. */
+        enter_sandbox(&o, fd);
+        check(pipeline_recover(pipeline));
         VLOG_INFO("receiving");
         receive_loop(&o, pipeline, receive, stats);
     } else {
+        check(pipeline_recover(pipeline));
         receive_from_pcap(&o, pipeline, stats);
     }
     pipeline_flush(pipeline);

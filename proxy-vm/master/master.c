@@ -58,31 +58,65 @@ find_program(const char *libexec, const char *what)
     return path;
 }
 
-/* Adds sluice-'what' --config RUNNING, and OPTION VALUE unless 'option' is
- * null. */
-static struct child *
-add_program(struct master *m, const char *name, const char *what, int fd,
-            const char *option, uint32_t value)
+enum { MAX_ARGS = 8 };
+
+/* Returns the arguments to run sluice-'what' --config RUNNING with, and stores
+ * their number: up to MAX_ARGS have room. */
+static char **
+program_args(const struct master *m, const char *what, size_t *ret_n)
 {
+    char **argv = xcalloc(MAX_ARGS + 1, sizeof *argv);
     size_t n = 0;
-    char **argv = xcalloc(6, sizeof *argv);
 
     argv[n++] = find_program(m->libexec, what);
     argv[n++] = xstrdup("--config");
     argv[n++] = config_path_running(m->config);
-    if (option) {
-        argv[n++] = xstrdup(option);
-        argv[n++] = xasprintf("%"PRIu32, value);
+    *ret_n = n;
+    return argv;
+}
+
+static void
+add_context(struct master *m)
+{
+    size_t n;
+    char **argv = program_args(m, "context", &n);
+
+    supervisor_add(&m->supervisor, "context", &argv, -1);
+}
+
+/* Returns the user that intake has of its own, or null. */
+static const struct child_user *
+intake_user(const struct master *m)
+{
+    return m->intake_is_own ? &m->intake_user : NULL;
+}
+
+static void
+add_intake(struct master *m)
+{
+    size_t n;
+    char **argv = program_args(m, "intake", &n);
+
+    argv[n++] = xstrdup("--fd");
+    argv[n++] = xasprintf("%d", CHILD_FD);
+    if (intake_user(m)) {
+        argv[n++] = xstrdup("--host-keys");
+        argv[n++] = config_path_host_keys(m->config);
     }
-    return supervisor_add(&m->supervisor, name, &argv, fd);
+    m->intake = supervisor_add(&m->supervisor, "intake", &argv, m->socket_fd);
+    m->intake->user = intake_user(m);
 }
 
 static void
 add_ship(struct master *m, uint32_t tenant)
 {
     char *name = ship_name(tenant);
+    size_t n;
+    char **argv = program_args(m, "ship", &n);
 
-    add_program(m, name, "ship", -1, "--tenant", tenant);
+    argv[n++] = xstrdup("--tenant");
+    argv[n++] = xasprintf("%"PRIu32, tenant);
+    supervisor_add(&m->supervisor, name, &argv, -1);
     free(name);
 }
 
@@ -122,10 +156,17 @@ prepare(struct master *m, const char *text, size_t size)
     char *sentence = check_programs(m->libexec);
 
     if (!sentence) {
+        sentence = setup_intake_user(m->config, &m->intake_is_own,
+                                     &m->intake_user);
+    }
+    if (!sentence) {
         sentence = setup_directories(m->config);
     }
     if (!sentence) {
         sentence = setup_lock(m->config, &m->lock_fd);
+    }
+    if (!sentence && m->intake_is_own) {
+        sentence = setup_ownership(m->config, &m->intake_user);
     }
     if (!sentence) {
         sentence = setup_keys(m->config);
@@ -136,7 +177,8 @@ prepare(struct master *m, const char *text, size_t size)
     if (!sentence) {
         sentence = setup_bind(m->config, -1, &m->socket_fd);
     }
-    return sentence ? sentence : setup_publish(m->config, text, size);
+    return (sentence ? sentence
+            : setup_publish(m->config, intake_user(m), text, size));
 }
 
 char *
@@ -171,10 +213,9 @@ master_create(char *config_path, char *libexec, struct master **ret)
         return sentence;
     }
 
-    setup_warn(m->config);
-    add_program(m, "context", "context", -1, NULL, 0);
-    m->intake = add_program(m, "intake", "intake", m->socket_fd, "--fd",
-                            CHILD_FD);
+    setup_warn(m->config, intake_user(m));
+    add_context(m);
+    add_intake(m);
     for (size_t i = 0; i < m->config->tenants_count; i++) {
         add_ship(m, m->config->tenants[i].id);
     }
@@ -222,6 +263,10 @@ check_change(const struct config *old, const struct config *new)
                              "sluiced runs; restart sluiced.", paths[i].key,
                              paths[i].old, paths[i].new);
         }
+    }
+    if (!nullable_string_is_equal(old->intake.user, new->intake.user)) {
+        return xstrdup("intake.user: it can't change while sluiced runs; "
+                       "restart sluiced.");
     }
     return NULL;
 }
@@ -357,7 +402,7 @@ reload(struct master *m)
         sentence = setup_bind(new, m->socket_fd, &socket_fd);
     }
     if (!sentence) {
-        sentence = setup_publish(new, text, size);
+        sentence = setup_publish(new, intake_user(m), text, size);
     }
     free(text);
 

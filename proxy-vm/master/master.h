@@ -30,6 +30,8 @@ struct master {
     /* Private to master.c. */
     bool stopping;
     struct child *intake;       /* Null once it has stopped. */
+    bool intake_is_own;         /* Whether intake has a user of its own: */
+    struct child_user intake_user;
 };
 
 /* Loads the configuration and prepares everything; the programs are started

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/magic.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +20,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "host-keys.h"
 #include "proxy-config.h"
 #include "openvswitch/vlog.h"
 #include "seal.h"
+#include "supervisor.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(setup);
@@ -54,19 +58,99 @@ make_directory(const char *path, mode_t mode)
     return error;
 }
 
+#define INTAKE_USER "sluice-intake"
+
+char *
+setup_intake_user(const struct config *config, bool *ret_is_own,
+                  struct child_user *ret_user)
+{
+    const char *name = config->intake.user ? config->intake.user : INTAKE_USER;
+    bool is_own = !geteuid();
+
+    if (is_own) {
+        const struct passwd *user = getpwnam(name);
+        if (user) {
+            *ret_user = (struct child_user) { user->pw_uid, user->pw_gid };
+        } else if (config->intake.user) {
+            return xasprintf("intake.user: there is no user %s; make it with "
+                             "useradd --system %s.", name, name);
+        } else {
+            is_own = false;
+        }
+    }
+    *ret_is_own = is_own;
+    return NULL;
+}
+
+/* Who owns what give_to() comes by: nftw() has no argument for it. */
+static struct child_user new_owner;
+
+static int
+give_one(const char *path, const struct stat *st, int type,
+         struct FTW *ftw OVS_UNUSED)
+{
+    bool is_other = (st->st_uid != new_owner.uid
+                     || st->st_gid != new_owner.gid);
+
+    return (type == FTW_NS ? -1
+            : is_other ? lchown(path, new_owner.uid, new_owner.gid)
+            : 0);
+}
+
+/* Gives 'path', and all that is in it, to 'user'.  Nobody but that user and
+ * ours may write there, and it runs nothing now.  Returns 0 or a positive
+ * errno. */
+static int
+give_to(const char *path, const struct child_user *user)
+{
+    new_owner = *user;
+    return nftw(path, give_one, 16, FTW_PHYS) ? errno : 0;
+}
+
+char *
+setup_ownership(const struct config *config, const struct child_user *intake)
+{
+    char *intake_run = config_path_intake_run(config);
+    char *context = config_path_context(config);
+    int error = give_to(intake_run, intake);
+
+    if (!error) {
+        error = give_to(config->paths.spool, intake);
+    }
+    /* Intake reads the running configuration in the one, the snapshot in the
+     * other, whose files get its group. */
+    if (!error
+        && (chown(config->paths.run, -1, intake->gid)
+            || chown(context, -1, intake->gid) || chmod(context, 02750))) {
+        error = errno;
+    }
+    char *sentence = (error ? xasprintf(
+        "%s, %s and %s can't be opened for the user of sluice-intake: %s.",
+        config->paths.run, config->paths.spool, context, ovs_strerror(error))
+        : NULL);
+    free(intake_run);
+    free(context);
+    return sentence;
+}
+
 char *
 setup_directories(const struct config *config)
 {
-    char *open_dir = config_path_open_dir(config);
+    char *intake_run = config_path_intake_run(config);
+    char *host_keys = config_path_host_keys(config);
+    char *context = config_path_context(config);
     const struct {
         const char *key;
         const char *path;
         mode_t mode;
     } dirs[] = {
         { "run", config->paths.run, 0750 },
-        { "run", open_dir, 0700 },
+        { "run", intake_run, 0700 },
+        { "run", host_keys, 0711 },
         { "spool", config->paths.spool, 0750 },
-        { "state", config->paths.state, 0700 },
+        /* What is secret there has permissions of its own. */
+        { "state", config->paths.state, 0711 },
+        { "state", context, 0750 },
     };
     char *sentence = NULL;
 
@@ -78,14 +162,22 @@ setup_directories(const struct config *config)
                                  dirs[i].path, ovs_strerror(error));
         }
     }
-    free(open_dir);
+    free(intake_run);
+    free(host_keys);
+    free(context);
     return sentence;
 }
 
 void
-setup_warn(const struct config *config)
+setup_warn(const struct config *config, const struct child_user *intake)
 {
     struct statfs st;
+
+    if (!intake && !geteuid()) {
+        VLOG_WARN("there is no user "INTAKE_USER", so the program that reads "
+                  "what guests send runs as root; make it with useradd "
+                  "--system "INTAKE_USER".");
+    }
 
     if (!statfs(config->paths.run, &st) && st.f_type != TMPFS_MAGIC
         && st.f_type != RAMFS_MAGIC) {
@@ -145,15 +237,16 @@ setup_keys(const struct config *config)
     return sentence;
 }
 
+/* Writes a file that the group 'gid' may read, ours if that is -1. */
 static int
-write_file(const char *path, const char *text, size_t size)
+write_file(const char *path, gid_t gid, const char *text, size_t size)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                   0640);
     if (fd < 0) {
         return errno;
     }
-    int error = 0;
+    int error = gid != (gid_t) -1 && fchown(fd, -1, gid) ? errno : 0;
     while (size && !error) {
         ssize_t n = write(fd, text, size);
         if (n >= 0) {
@@ -172,14 +265,29 @@ write_file(const char *path, const char *text, size_t size)
     return error;
 }
 
-char *
-setup_publish(const struct config *config, const char *text, size_t size)
+static char *
+publish_host_keys(const struct config *config, const struct child_user *intake)
 {
+    char *dir = config_path_host_keys(config);
+    char *sentence = host_keys_copy(config, dir, intake->uid);
+
+    free(dir);
+    return sentence;
+}
+
+char *
+setup_publish(const struct config *config, const struct child_user *intake,
+              const char *text, size_t size)
+{
+    char *sentence = intake ? publish_host_keys(config, intake) : NULL;
+    if (sentence) {
+        return sentence;
+    }
+
     char *path = config_path_running(config);
     char *temporary = xasprintf("%s.new", path);
-    char *sentence = NULL;
-
-    int error = write_file(temporary, text, size);
+    int error = write_file(temporary, intake ? intake->gid : (gid_t) -1, text,
+                           size);
     if (!error && rename(temporary, path)) {
         error = errno;
     }

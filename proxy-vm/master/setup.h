@@ -11,15 +11,26 @@
 #ifndef SLUICE_SETUP_H
 #define SLUICE_SETUP_H 1
 
+#include <stdbool.h>
 #include <stddef.h>
 
+struct child_user;
 struct config;
+
+/* Finds out whom sluice-intake shall run as: '*ret_user' if '*ret_is_own', else
+ * whom sluiced runs as. */
+char *setup_intake_user(const struct config *, bool *ret_is_own,
+                        struct child_user *ret_user);
 
 /* Makes the directories, and their parents, that are not there. */
 char *setup_directories(const struct config *);
 
-/* Warns of directories that are not what they should be. */
-void setup_warn(const struct config *);
+/* Gives the directories that sluice-intake writes to, and what is in them, to
+ * 'intake'.  With the lock taken: no other sluice-intake runs there. */
+char *setup_ownership(const struct config *, const struct child_user *intake);
+
+/* Warns of what is not as it should be. */
+void setup_warn(const struct config *, const struct child_user *intake);
 
 /* Takes the lock of the run directory.  It is held until '*ret_fd' is closed,
  * at the latest when the process ends. */
@@ -30,8 +41,10 @@ char *setup_lock(const struct config *, int *ret_fd);
 char *setup_keys(const struct config *);
 
 /* Replaces the running configuration, the one that the other programs read,
- * by 'text', as a whole. */
-char *setup_publish(const struct config *, const char *text, size_t size);
+ * by 'text', as a whole; before it, the copies of the hosts' keys that 'intake'
+ * may read, unless that is null. */
+char *setup_publish(const struct config *, const struct child_user *intake,
+                    const char *text, size_t size);
 
 /* Binds a socket for the tunnel.  'old_fd' is the present one, or -1: where
  * the port stays the same, the two have it at the same time. */

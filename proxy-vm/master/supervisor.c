@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,19 @@ child_restart(struct child *child, unsigned int patience_ms)
     begin_stop(child, CHILD_RESTART, patience_ms);
 }
 
+/* Ends the new process, which could not do 'what'. */
+static void OVS_NO_RETURN
+give_up(const struct child *child, const char *what)
+{
+    const char *error = ovs_strerror(errno);
+
+    ignore(write(STDERR_FILENO, child->argv[0], strlen(child->argv[0])));
+    ignore(write(STDERR_FILENO, what, strlen(what)));
+    ignore(write(STDERR_FILENO, error, strlen(error)));
+    ignore(write(STDERR_FILENO, "\n", 1));
+    _exit(127);
+}
+
 /* What the new process does; it never returns. */
 static void OVS_NO_RETURN
 become(const struct child *child, pid_t master)
@@ -132,7 +146,16 @@ become(const struct child *child, pid_t master)
      * master alone, which knows the order of stopping. */
     setpgid(0, 0);
 
-    /* SIGKILL, because a new master must not find the files in use; nothing
+    const struct child_user *user = child->user;
+    if (user && (setgroups(0, NULL)
+                 || setresgid(user->gid, user->gid, user->gid)
+                 || setresuid(user->uid, user->uid, user->uid))) {
+        give_up(child, ": its user can't be set: ");
+    }
+
+    /* After the change of user, which would undo it.
+     *
+     * SIGKILL, because a new master must not find the files in use; nothing
      * is lost by it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != master) {
@@ -152,13 +175,7 @@ become(const struct child *child, pid_t master)
     sigprocmask(SIG_SETMASK, &blocked, NULL);
     signal(SIGPIPE, SIG_DFL);
     execv(child->argv[0], child->argv);
-
-    const char *error = ovs_strerror(errno);
-    ignore(write(STDERR_FILENO, child->argv[0], strlen(child->argv[0])));
-    ignore(write(STDERR_FILENO, ": can't be run: ", 16));
-    ignore(write(STDERR_FILENO, error, strlen(error)));
-    ignore(write(STDERR_FILENO, "\n", 1));
-    _exit(127);
+    give_up(child, ": can't be run: ");
 }
 
 /* Sets when to start 'child' after it ended, or could not be started. */

@@ -16,11 +16,18 @@
 
 #include "openvswitch/list.h"
 
+/* Whom a program runs as. */
+struct child_user {
+    uid_t uid;
+    gid_t gid;
+};
+
 struct child {
     struct ovs_list node;       /* In struct supervisor's 'children'. */
     char *name;                 /* "ship-7". */
     char **argv;                /* Null at its end; argv[0] is the path. */
     int fd;                     /* Borrowed; handed over as CHILD_FD; or -1. */
+    const struct child_user *user; /* Borrowed; null: the master's. */
 
     pid_t pid;                  /* 0: not running. */
     uint64_t started_ns;        /* Unix epoch. */

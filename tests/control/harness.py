@@ -202,13 +202,15 @@ def error_of(message):
 
 
 def main(tests):
+    """Runs 'tests'; one that returns a string was skipped for that reason."""
     print(f"1..{len(tests)}", flush=True)
     failed = False
     for i, test in enumerate(tests, 1):
         name = test.__name__.replace("_", " ")
         try:
-            test()
-            print(f"ok {i} - {name}", flush=True)
+            why_skipped = test()
+            print(f"ok {i} - {name}" + (f" # SKIP {why_skipped}"
+                                        if why_skipped else ""), flush=True)
         except Exception:       # A test may fail in any way.
             failed = True
             print(f"not ok {i} - {name}")

@@ -4,6 +4,7 @@
 # sluiced as a master: starting, watching, reloading, stopping, with programs
 # that stand in for the real ones.
 import os
+import pwd
 import signal
 import socket
 import stat
@@ -62,8 +63,10 @@ def each_program_is_started_with_its_arguments():
 def directories_keys_and_running_configuration_are_there():
     with Sluiced() as s:
         s.start()
-        for path, mode in (("run", 0o750), ("run/open", 0o700),
-                           ("deep/spool", 0o750), ("state", 0o700),
+        for path, mode in (("run", 0o750), ("run/intake", 0o700),
+                           ("run/host-keys", 0o711),
+                           ("deep/spool", 0o750), ("state", 0o711),
+                           ("state/context", 0o750),
                            ("state/ship.key", 0o600),
                            ("deep/spool/key.pub", 0o644),
                            ("run/sluice.yaml", 0o640),
@@ -79,6 +82,57 @@ def directories_keys_and_running_configuration_are_there():
         s.start()
         equal(s.read(s.dir + "/state/ship.key"), secret)
         equal(s.read(s.dir + "/deep/spool/key.pub"), public)
+
+
+def can_run_as(user, path):
+    return not subprocess.run(["setpriv", "--reuid", user, "--clear-groups",
+                               "test", "-x", path], check=False).returncode
+
+
+def is_sanitized(path):
+    with open(path, "rb") as file:
+        return b"__asan_init" in file.read()
+
+
+def intake_gets_a_user_of_its_own_and_what_it_writes_to():
+    with Sluiced() as s:
+        if os.geteuid():
+            return "only root can give it one"
+        os.chmod(s.dir, 0o711)
+        s.libexec = BUILD + "/proxy-vm"
+        s.write_config(extra="intake:\n  user: nobody\n")
+        s.start()
+        program = wait_for("intake", lambda: s.program("intake"))
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for path in "run/intake", "deep/spool":
+            equal((path, os.stat(f"{s.dir}/{path}").st_uid), (path, nobody))
+        real = BUILD + "/proxy-vm/intake/sluice-intake"
+        if not can_run_as("nobody", real):
+            return "the build lies in a directory that nobody can't reach"
+
+        def status():
+            text = s.read(f"/proc/{program['pid']}/status")
+            return dict(line.split(":\t") for line in text.splitlines())
+        # The leak checker of a build with sanitizers can't do with a filter.
+        wait_for("the sandbox", lambda: status()["NoNewPrivs"] == "1"
+                 and (status()["Seccomp"] == "2" or is_sanitized(real)))
+        equal(status()["Uid"].split(), [str(nobody)] * 4)
+        equal(status()["Groups"].strip(), "")
+        equal(int(status()["CapEff"], 16), 0)
+        equal(s.program("intake")["restarts"], 0)
+    return None
+
+
+def an_unknown_user_is_refused():
+    with Sluiced() as s:
+        if os.geteuid():
+            return "only root has a choice"
+        s.write_config(extra="intake:\n  user: no-such-user\n")
+        result = s.run_to_end()
+        equal(result.returncode, 1)
+        equal(result.stderr, "sluiced: intake.user: there is no user "
+              "no-such-user; make it with useradd --system no-such-user.\n")
+    return None
 
 
 def a_run_directory_on_disk_is_warned_of():
@@ -393,7 +447,8 @@ def the_real_programs_run_together():
     with Sluiced() as s:
         s.libexec = BUILD + "/proxy-vm"
         s.start()
-        wait_for("intake", lambda: os.path.exists(s.dir + "/run/intake.stats"))
+        wait_for("intake", lambda: os.path.exists(
+            s.dir + "/run/intake/intake.stats"))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.sendto(b"short", ("127.0.0.1", s.port))
         wait_for("a drop", lambda: [
@@ -416,6 +471,8 @@ main([
     wrong_usage_has_an_exit_status_of_its_own,
     each_program_is_started_with_its_arguments,
     directories_keys_and_running_configuration_are_there,
+    intake_gets_a_user_of_its_own_and_what_it_writes_to,
+    an_unknown_user_is_refused,
     a_run_directory_on_disk_is_warned_of,
     a_killed_program_is_started_again_at_once,
     a_crash_loop_backs_off_and_disturbs_no_other,

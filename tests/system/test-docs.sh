@@ -18,7 +18,8 @@ blocks() {
 }
 
 # run_command WHERE COMMAND: as the document has it, with our programs found
-# first and our directory in the place of the system's.
+# first and our directory in the place of the system's.  Users are made in
+# the files of that directory.
 run_command() {
     local where=$1 command=$2
     command=${command//\/etc\/sluice/$topo_dir}
@@ -26,6 +27,11 @@ run_command() {
     command=${command//_build\/sluice/$SLUICE_BUILD}
     if [[ $where == install ]]; then
         DESTDIR=$topo_dir/root sh -e -c "$command"
+    elif [[ $where == users ]]; then
+        mkdir -p "$topo_dir/root/etc"
+        cp /etc/{passwd,group,shadow,gshadow,login.defs} "$topo_dir/root/etc/"
+        sh -e -c "${command/useradd/useradd --prefix $topo_dir/root}"
+        grep '^sluice-intake:' "$topo_dir/root/etc/passwd"
     else
         topo_in "$where" env \
             PATH="$topo_dir/docs-bin:$topo_dir/bin:$OVS_DIR/build/utilities:$PATH" \

@@ -24,7 +24,7 @@ lines_each lines_send
 
 check "lines are in the open batch before they are in the spool" \
     topo_wait 20 "lines in the open batch" \
-    grep -qa 'line=vm1-2' "$topo_dir"/run/open/7-*.open
+    grep -qa 'line=vm1-2' "$topo_dir"/run/intake/open/7-*.open
 check "and no secret is in it" no_secret
 check "the other tenant's lines arrive" wait_for_lines 8 "$n8"
 check "batches of the tenant wait in the spool" \

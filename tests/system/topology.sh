@@ -287,6 +287,16 @@ topo_stop_rsyslog() {
 
 # --- The proxy ---------------------------------------------------------------
 
+# topo_intake_user: the section of the configuration that gives sluice-intake
+# another user than root, if such a user can reach our directory and programs:
+# both may lie below somebody's private directory.
+topo_intake_user() {
+    if setpriv --reuid=nobody --regid=nogroup --clear-groups \
+        test -x "$topo_dir/bin/sluice-intake"; then
+        printf 'intake:\n  user: nobody\n'
+    fi
+}
+
 # topo_write_config: sluice.yaml and, for the VMs of the table, context.yaml.
 topo_write_config() {
     local name tenant mac uuid proven owner
@@ -302,6 +312,7 @@ batch:
 output:
   hold-ms: 200
   backoff-max-ms: 500
+$(topo_intake_user)
 context:
   static-file: $topo_dir/context.yaml
 hosts:
@@ -356,7 +367,8 @@ topo_start_proxy() {
         return 1
     fi
     topo_wait 30 "a socket on the tunnel port" topo_listens_udp proxy 6081
-    topo_wait 30 "the context snapshot" test -s "$topo_dir/state/context.snapshot"
+    topo_wait 30 "the context snapshot" test -s \
+        "$topo_dir/state/context/context.snapshot"
 }
 
 # topo_answers_or_dead PID: not worth to wait for any longer.
@@ -399,10 +411,12 @@ topo_add_flows() {
 # topo_up: namespaces, switch, tenants; no flow and no proxy yet.
 topo_up() {
     topo_dir=$(mktemp -d "${TMPDIR:-/tmp}/sluice.XXXXXX")
+    # The user that sluice-intake runs as must get through.
+    chmod 711 "$topo_dir"
     topo_log=$topo_dir/log
     mkdir -p "$topo_log"
-    topo_write_config
     topo_link_programs
+    topo_write_config
     trap 'topo_exit $?' EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT

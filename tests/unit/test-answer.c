@@ -45,6 +45,9 @@ set_up(void **state)
     assert_int_equal(spool_open(spool, &f->master.spool), 0);
     supervisor_init(&f->master.supervisor);
     f->master.config_path = "f";
+    char *intake_run = config_path_intake_run(f->master.config);
+    assert_int_equal(mkdir(intake_run, 0700), 0);
+    free(intake_run);
     char *intake = config_path_intake_stats(f->master.config);
     char *ship = config_path_ship_stats(f->master.config, 7);
     assert_int_equal(intake_stats_map(intake, &f->intake), 0);

@@ -26,7 +26,7 @@ enum { PATIENCE_MS = 60 * 1000 };   /* For a machine under load. */
 struct fixture {
     char *dir;
     char *file;                 /* dir/vms.yaml */
-    char *snapshot;             /* dir/context.snapshot */
+    char *snapshot;             /* dir/context/context.snapshot */
     pid_t pid;                  /* 0: not running. */
     int log_fd;                 /* Its standard error. */
     char log[65536];            /* Read from there and not waited for yet. */
@@ -41,7 +41,10 @@ setup(void **state)
     f->dir = xstrdup("/tmp/sluice-context-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     f->file = xasprintf("%s/vms.yaml", f->dir);
-    f->snapshot = xasprintf("%s/context.snapshot", f->dir);
+    char *directory = xasprintf("%s/context", f->dir);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    f->snapshot = xasprintf("%s/context.snapshot", directory);
+    free(directory);
     *state = f;
     return 0;
 }
@@ -129,8 +132,8 @@ static int
 teardown(void **state)
 {
     static const char *const names[] = {
-        "vms.yaml", "new.yaml", "sluice.yaml", "context.snapshot",
-        "context.snapshot.lock", "context.snapshot.status",
+        "vms.yaml", "new.yaml", "sluice.yaml", "context/context.snapshot",
+        "context/context.snapshot.lock", "context/context.snapshot.status",
     };
     struct fixture *f = *state;
 
@@ -144,7 +147,10 @@ teardown(void **state)
         unlink(path);
         free(path);
     }
+    char *directory = xasprintf("%s/context", f->dir);
+    assert_int_equal(rmdir(directory), 0);
     assert_int_equal(rmdir(f->dir), 0);
+    free(directory);
     free(f->dir);
     free(f->file);
     free(f->snapshot);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The walls around sluice-intake, which reads what hostile guests wrote.  Once
+ * inside, whoever takes the process over has one socket, no program to run, and
+ * no file but those in the named directories.
+ *
+ * Landlock(7) guards files, TCP, and other processes; seccomp(2) everything
+ * else.  Neither needs privileges.
+ *
+ * Runs in: sluice-intake, when all is open and nothing has been received. */
+#ifndef SLUICE_SANDBOX_H
+#define SLUICE_SANDBOX_H 1
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A directory that stays within reach, with all that is in it. */
+struct sandbox_dir {
+    const char *path;           /* One that is not there is skipped. */
+    bool is_writable;
+};
+
+/* Shuts the process in, for good.  The socket 'fd', if not -1, can be received
+ * from, and no other.
+ *
+ * A kernel without Landlock, or without some of it, leaves that part out with
+ * a warning.  Returns null, or a malloc()ed sentence. */
+char *sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs, int fd);
+
+#endif /* proxy-vm/intake/sandbox.h */

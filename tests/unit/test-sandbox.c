@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sluice-config.h"      /* For struct mmsghdr. */
+
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_FILTER false
+#else
+#define HAS_FILTER true
+#endif
+
+/* What is within reach, what is not, and a socket. */
+static char inside[64];
+static char outside[64];
+static int tunnel_fd;
+static int other_fd;
+static pid_t test_pid;
+
+static char *
+path_in(const char *dir, const char *name)
+{
+    static char paths[4][128];
+    static int i;
+
+    i = (i + 1) % 4;
+    snprintf(paths[i], sizeof paths[i], "%s/%s", dir, name);
+    return paths[i];
+}
+
+static int
+bind_somewhere(void)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *) &sin, sizeof sin), 0);
+    return fd;
+}
+
+static int
+set_up(void **state)
+{
+    (void) state;
+    snprintf(inside, sizeof inside, "/tmp/test-sandbox-in.XXXXXX");
+    snprintf(outside, sizeof outside, "/tmp/test-sandbox-out.XXXXXX");
+    if (!mkdtemp(inside) || !mkdtemp(outside)) {
+        return -1;
+    }
+    close(open(path_in(outside, "secret"), O_WRONLY | O_CREAT, 0644));
+    close(open(path_in(inside, "mine"), O_WRONLY | O_CREAT, 0644));
+    tunnel_fd = bind_somewhere();
+    other_fd = bind_somewhere();
+    test_pid = getpid();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    (void) state;
+    unlink(path_in(outside, "secret"));
+    unlink(path_in(inside, "mine"));
+    return rmdir(inside) || rmdir(outside) ? -1 : 0;
+}
+
+/* What an intruder would do: true if it worked. */
+
+static bool
+read_a_foreign_file(void)
+{
+    return open("/etc/passwd", O_RDONLY) >= 0;
+}
+
+static bool
+list_the_root_directory(void)
+{
+    return open("/", O_RDONLY | O_DIRECTORY) >= 0;
+}
+
+static bool
+write_a_foreign_file(void)
+{
+    return open(path_in(outside, "secret"), O_WRONLY) >= 0;
+}
+
+static bool
+make_a_file_elsewhere(void)
+{
+    return open(path_in(outside, "new"), O_WRONLY | O_CREAT, 0600) >= 0;
+}
+
+static bool
+remove_a_foreign_file(void)
+{
+    return !unlink(path_in(outside, "secret"));
+}
+
+static bool
+move_a_file_out(void)
+{
+    return !rename(path_in(inside, "mine"), path_in(outside, "theirs"));
+}
+
+static bool
+truncate_a_foreign_file(void)
+{
+    return !truncate(path_in(outside, "secret"), 0);
+}
+
+static bool
+look_at_another_process(void)
+{
+    return open("/proc/1/environ", O_RDONLY) >= 0;
+}
+
+static bool
+run_a_program(void)
+{
+    char *const argv[] = { "true", NULL };
+
+    execv("/bin/true", argv);
+    return false;
+}
+
+static bool
+make_a_process(void)
+{
+    return fork() >= 0;
+}
+
+static bool
+open_an_internet_socket(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0) >= 0;
+}
+
+static bool
+open_a_local_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM, 0) >= 0;
+}
+
+static bool
+open_a_packet_socket(void)
+{
+    return socket(AF_PACKET, SOCK_RAW, 0) >= 0;
+}
+
+static bool
+connect_the_tunnels_socket(void)
+{
+    struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(9),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+    return !connect(tunnel_fd, (struct sockaddr *) &sin, sizeof sin);
+}
+
+static bool
+read_another_socket(void)
+{
+    char byte;
+
+    return (recv(other_fd, &byte, 1, MSG_DONTWAIT) >= 0
+            || errno == EAGAIN);
+}
+
+static bool
+signal_another_process(void)
+{
+    return !kill(test_pid, 0);
+}
+
+static bool
+trace_another_process(void)
+{
+    return !ptrace(PTRACE_SEIZE, test_pid, NULL, NULL);
+}
+
+static bool
+read_the_memory_of_another_process(void)
+{
+    return syscall(SYS_process_vm_readv, test_pid, NULL, 0, NULL, 0, 0) >= 0;
+}
+
+static bool
+make_a_symbolic_link(void)
+{
+    return !symlink("/etc/shadow", path_in(inside, "link"));
+}
+
+static bool
+make_a_hard_link(void)
+{
+    return !link(path_in(outside, "secret"), path_in(inside, "link"));
+}
+
+static bool
+give_a_file_more_rights(void)
+{
+    return !chmod(path_in(inside, "mine"), 04755);
+}
+
+static bool
+write_code_and_run_it(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+}
+
+static bool
+turn_data_into_code(void)
+{
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return (page != MAP_FAILED
+            && !mprotect(page, 4096, PROT_READ | PROT_EXEC));
+}
+
+static bool
+become_another_user(void)
+{
+    return !setuid(getuid());
+}
+
+static bool
+load_a_filter_into_the_kernel(void)
+{
+    return syscall(SYS_bpf, 0, NULL, 0) >= 0;
+}
+
+static bool
+enter_a_namespace(void)
+{
+    return !syscall(SYS_unshare, 0);
+}
+
+/* By what they are stopped: in a build without the filter, those that the
+ * filter stops are not tried. */
+enum wall { FILES, FILTER };
+
+static const struct {
+    const char *what;
+    bool (*attempt)(void);
+    enum wall wall;
+} attempts[] = {
+#define ATTEMPT(NAME, WALL) { #NAME, NAME, WALL }
+    ATTEMPT(read_a_foreign_file, FILES),
+    ATTEMPT(list_the_root_directory, FILES),
+    ATTEMPT(write_a_foreign_file, FILES),
+    ATTEMPT(make_a_file_elsewhere, FILES),
+    ATTEMPT(remove_a_foreign_file, FILES),
+    ATTEMPT(move_a_file_out, FILES),
+    ATTEMPT(truncate_a_foreign_file, FILES),
+    ATTEMPT(look_at_another_process, FILES),
+    ATTEMPT(run_a_program, FILTER),
+    ATTEMPT(make_a_process, FILTER),
+    ATTEMPT(open_an_internet_socket, FILTER),
+    ATTEMPT(open_a_local_socket, FILTER),
+    ATTEMPT(open_a_packet_socket, FILTER),
+    ATTEMPT(connect_the_tunnels_socket, FILTER),
+    ATTEMPT(read_another_socket, FILTER),
+    ATTEMPT(signal_another_process, FILTER),
+    ATTEMPT(trace_another_process, FILTER),
+    ATTEMPT(read_the_memory_of_another_process, FILTER),
+    ATTEMPT(make_a_symbolic_link, FILTER),
+    ATTEMPT(make_a_hard_link, FILTER),
+    ATTEMPT(give_a_file_more_rights, FILTER),
+    ATTEMPT(write_code_and_run_it, FILTER),
+    ATTEMPT(turn_data_into_code, FILTER),
+    ATTEMPT(become_another_user, FILTER),
+    ATTEMPT(load_a_filter_into_the_kernel, FILTER),
+    ATTEMPT(enter_a_namespace, FILTER),
+#undef ATTEMPT
+};
+enum { N_ATTEMPTS = sizeof attempts / sizeof *attempts };
+
+enum { WORKED = 10, FAILED = 11, NOT_SHUT_IN = 12 };
+
+/* Runs 'attempt' in a process of its own, in the sandbox if 'is_shut_in'.
+ * Returns its wait status. */
+static int
+try(bool (*attempt)(void), bool is_shut_in)
+{
+    int status;
+    pid_t pid = fork();
+
+    if (!pid) {
+        const struct sandbox_dir dirs[] = { { inside, true } };
+        if (is_shut_in && sandbox_enter(dirs, 1, tunnel_fd)) {
+            _exit(NOT_SHUT_IN);
+        }
+        _exit(attempt() ? WORKED : FAILED);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void
+what_is_forbidden_fails_from_inside(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < N_ATTEMPTS; i++) {
+        if (attempts[i].wall == FILTER && !HAS_FILTER) {
+            continue;
+        }
+        int status = try(attempts[i].attempt, true);
+        bool was_stopped = (WIFSIGNALED(status)
+                            ? WTERMSIG(status) == SIGSYS
+                            : WEXITSTATUS(status) == FAILED);
+        if (!was_stopped) {
+            print_error("%s: status %#x\n", attempts[i].what, status);
+        }
+        assert_true(was_stopped);
+    }
+}
+
+/* Or the test above would show nothing. */
+static bool
+copy_a_file(void)
+{
+    char byte = 'x';
+    int fd = open(path_in(inside, "new"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    return (fd >= 0 && write(fd, &byte, 1) == 1 && !fsync(fd)
+            && pread(fd, &byte, 1, 0) == 1 && !close(fd)
+            && !rename(path_in(inside, "new"), path_in(inside, "newer"))
+            && !unlink(path_in(inside, "newer")));
+}
+
+static bool
+read_the_tunnels_socket(void)
+{
+    char byte;
+    struct iovec iov = { &byte, 1 };
+    struct mmsghdr header = { .msg_hdr = { .msg_iov = &iov,
+                                           .msg_iovlen = 1 } };
+
+    return (syscall(SYS_recvmmsg, tunnel_fd, &header, 1, MSG_DONTWAIT, NULL)
+            < 0 && errno == EAGAIN);
+}
+
+static void
+what_intake_needs_works_from_inside(void **state)
+{
+    (void) state;
+    assert_int_equal(WEXITSTATUS(try(copy_a_file, true)), WORKED);
+    assert_int_equal(WEXITSTATUS(try(read_the_tunnels_socket, true)), WORKED);
+}
+
+static void
+a_file_can_be_read_when_not_shut_in(void **state)
+{
+    (void) state;
+    assert_int_equal(WEXITSTATUS(try(read_a_foreign_file, false)), WORKED);
+    assert_int_equal(WEXITSTATUS(try(open_a_local_socket, false)), WORKED);
+    assert_int_equal(WEXITSTATUS(try(turn_data_into_code, false)), WORKED);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_forbidden_fails_from_inside),
+        cmocka_unit_test(what_intake_needs_works_from_inside),
+        cmocka_unit_test(a_file_can_be_read_when_not_shut_in),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
