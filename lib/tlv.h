@@ -23,7 +23,8 @@
  * VM and TENANT are absent where they are not known ("absent" and "zero"
  * differ), so the stamped part begins at one of a few offsets; it always has
  * SLUICE_TLV_STAMP_SIZE bytes, and nothing but AUTH stands behind it, which is
- * there where the host has a key. */
+ * there where the host has a key.  In a part of a frame SPLIT is the last of
+ * all options. */
 
 #ifndef SLUICE_TLV_H
 #define SLUICE_TLV_H 1
@@ -57,6 +58,8 @@ enum {
     SLUICE_TLV_PROTO_ETHERNET = 0x6558,  /* Protocol type of the base header:
                                           * transparent Ethernet bridging. */
     SLUICE_TLV_BASE_SIZE = 8,            /* Base header. */
+    SLUICE_TLV_C_BIT = 0x40,             /* In its second byte: there are
+                                          * critical options. */
     SLUICE_TLV_OPT_HEADER_SIZE = 4,      /* Header of one option. */
     SLUICE_TLV_CRITICAL = 0x80,          /* Critical bit of an option type. */
     SLUICE_TLV_MAX_OPTIONS_SIZE = 252,   /* 6 bits of 4-byte words. */

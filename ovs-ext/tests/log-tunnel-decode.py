@@ -10,8 +10,8 @@ With "--key HEX", which may be given several times, AUTH is verified under
 these keys and the number of the one that fits, from 1, printed.
 
 Values that differ from run to run are checked instead of printed: the time
-must be that of the last minutes, the activity ids must all differ, checksums
-must be right.  A wrong one is printed.
+must be that of the last minutes, the activity ids must all differ (but for
+the parts of one frame, which must have the same), checksums must be right.  A wrong one is printed.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import time
 import uuid
 
 NAMES = {0x01: "meta", 0x02: "vm", 0x03: "tenant", 0x04: "time",
-         0x05: "seq", 0x06: "activity", 0x07: "auth"}
+         0x05: "seq", 0x06: "activity", 0x07: "auth", 0x89: "split"}
 
 MASK = (1 << 64) - 1
 
-activities = set()
+activities = {}
 epochs = []
 keys = []
 
@@ -84,7 +84,7 @@ def epoch_name(epoch):
     return chr(ord("A") + epochs.index(epoch))
 
 
-def option(opt_type, data):
+def option(opt_type, data, part):
     name = NAMES.get(opt_type, "type%#x" % opt_type)
     if name == "meta":
         version, flags, zero, port = struct.unpack("!BBHI", data)
@@ -101,9 +101,12 @@ def option(opt_type, data):
         epoch, number = struct.unpack("!II", data)
         return "seq=%s:%d" % (epoch_name(epoch), number)
     elif name == "activity":
-        unique = any(data) and data not in activities
-        activities.add(data)
+        unique = any(data) and data not in activities.values()
+        unique |= part is not None and activities.get(part, data) == data
+        activities[part or len(activities)] = data
         return "activity=%s" % ("ok" if unique else data.hex())
+    elif name == "split":
+        return "split=%d/%d/%d" % struct.unpack("!HBB", data)
     else:
         return "%s=%s" % (name, data.hex())
 
@@ -140,12 +143,16 @@ def decode(frame):
     geneve = udp[8:]
     flags, bits, proto = struct.unpack("!BBH", geneve[:4])
     out.append("vni=%d" % int.from_bytes(geneve[4:7], "big"))
-    if flags >> 6 or bits or proto != 0x6558 or geneve[7]:
+    if flags >> 6 or bits & ~0x40 or proto != 0x6558 or geneve[7]:
         out.append("header=%s" % geneve[:8].hex())
 
     options = geneve[8:8 + (flags & 0x3f) * 4]
     inner = geneve[8 + len(options):]
     classes = set()
+    split = options[-8:][2:4] == b"\x89\x01"
+    part = options[-4:-2] if split else None
+    if bool(bits) != split:
+        out.append("critical bit wrong")
     while options:
         opt_class, opt_type, size = struct.unpack("!HBB", options[:4])
         size = (size & 0x1f) * 4
@@ -156,7 +163,7 @@ def decode(frame):
                 geneve[ofs:ofs + size],
                 geneve[:ofs] + bytes(size) + geneve[ofs + size:]))
         else:
-            out.append(option(opt_type, options[4:4 + size]))
+            out.append(option(opt_type, options[4:4 + size], part))
         options = options[4 + size:]
     out.append("class=%s" % ",".join("%#x" % c for c in sorted(classes)))
     out.append("inner=%s" % inner.hex())

@@ -2,8 +2,8 @@
  *
  * The datapath half of log_tunnel: see odp-log-tunnel.h.  In: batches of
  * packets from odp-execute.c, strings from odp-util.c.  Out: the same batches,
- * counted and stamped.  Runs in PMD threads: takes no lock, allocates
- * nothing. */
+ * counted and stamped.  Runs in PMD threads: takes no lock, allocates nothing
+ * but the parts of what is too large to be sent whole. */
 
 #include <config.h>
 
@@ -22,6 +22,7 @@
 #include "ovs-thread.h"
 #include "packets.h"
 #include "sluice/auth-key.h"
+#include "sluice/odp-split.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -43,7 +44,8 @@ DEFINE_STATIC_PER_THREAD_DATA(struct thread_state, thread_state,
 static void take(struct thread_state *, struct dp_packet_batch *,
                  uint32_t port_id);
 static void stamp(struct thread_state *, struct dp_packet_batch *,
-                  uint32_t port_id, uint16_t ofs);
+                  const struct ovs_action_log_tunnel *,
+                  const struct sluice_odp_rest *);
 static void count_drop(struct dp_packet_batch *, uint32_t port_id,
                        uint16_t reason);
 
@@ -61,6 +63,22 @@ sluice_odp_put(struct ofpbuf *odp_actions, uint32_t port_id,
     nl_msg_put_unspec(odp_actions, OVS_ACTION_ATTR_LOG_TUNNEL, &a, sizeof a);
 }
 
+/* Fills in 'mtu' in the "stamp" that sluice_odp_put() appended when 'odp_actions'
+ * had 'ofs' bytes. */
+void
+sluice_odp_set_mtu(struct ofpbuf *odp_actions, size_t ofs, uint16_t mtu)
+{
+    struct nlattr *attr = ofpbuf_at_assert(odp_actions, ofs,
+                                           NLA_HDRLEN + sizeof(
+                                               struct ovs_action_log_tunnel));
+    struct ovs_action_log_tunnel *a = CONST_CAST(
+        struct ovs_action_log_tunnel *, nl_attr_get(attr));
+
+    ovs_assert(nl_attr_type(attr) == OVS_ACTION_ATTR_LOG_TUNNEL
+               && a->op == SLUICE_ODP_STAMP);
+    a->mtu = mtu;
+}
+
 /* Appends 'a' to 'ds' the way sluice_odp_parse() reads it. */
 void
 sluice_odp_format(const struct ovs_action_log_tunnel *a, struct ds *ds)
@@ -71,7 +89,11 @@ sluice_odp_format(const struct ovs_action_log_tunnel *a, struct ds *ds)
         ds_put_cstr(ds, "take)");
         break;
     case SLUICE_ODP_STAMP:
-        ds_put_format(ds, "stamp=%"PRIu16")", a->arg);
+        ds_put_format(ds, "stamp=%"PRIu16, a->arg);
+        if (a->mtu) {
+            ds_put_format(ds, ",mtu=%"PRIu16, a->mtu);
+        }
+        ds_put_char(ds, ')');
         break;
     case SLUICE_ODP_DROP:
         ds_put_format(ds, "drop=%s)", sluice_drop_reason_name(a->arg));
@@ -90,7 +112,7 @@ sluice_odp_parse(const char *s, struct ofpbuf *odp_actions)
 {
     char name[32];
     uint32_t id;
-    uint16_t ofs;
+    uint16_t ofs, mtu;
     int n = 0;
 
     if (!ovs_scan(s, "log_tunnel(%n", &n)) {
@@ -98,6 +120,14 @@ sluice_odp_parse(const char *s, struct ofpbuf *odp_actions)
     }
     if (ovs_scan(s, "log_tunnel(id=%"SCNu32",take)%n", &id, &n)) {
         sluice_odp_put(odp_actions, id, SLUICE_ODP_TAKE, 0);
+        return n;
+    }
+    if (ovs_scan(s, "log_tunnel(id=%"SCNu32",stamp=%"SCNu16",mtu=%"SCNu16")%n",
+                 &id, &ofs, &mtu, &n)) {
+        size_t start = odp_actions->size;
+
+        sluice_odp_put(odp_actions, id, SLUICE_ODP_STAMP, ofs);
+        sluice_odp_set_mtu(odp_actions, start, mtu);
         return n;
     }
     if (ovs_scan(s, "log_tunnel(id=%"SCNu32",stamp=%"SCNu16")%n",
@@ -117,18 +147,21 @@ sluice_odp_parse(const char *s, struct ofpbuf *odp_actions)
     return -EINVAL;
 }
 
-/* Executes 'a' on 'batch'.  Packets that cannot be stamped are removed from
- * 'batch' and freed; for the others nothing changes but their stamps. */
+/* Executes 'a', behind which stands 'rest', on 'batch'.  Packets that cannot be
+ * stamped are removed from 'batch' and freed; one that is too large to be sent
+ * whole becomes the last of its parts, and 'rest' is executed here on the
+ * others; for all other packets nothing changes but their stamps. */
 void
 sluice_odp_execute(struct dp_packet_batch *batch,
-                   const struct ovs_action_log_tunnel *a)
+                   const struct ovs_action_log_tunnel *a,
+                   const struct sluice_odp_rest *rest)
 {
     switch ((enum sluice_odp_op) a->op) {
     case SLUICE_ODP_TAKE:
         take(thread_state_get(), batch, a->port_id);
         break;
     case SLUICE_ODP_STAMP:
-        stamp(thread_state_get(), batch, a->port_id, a->arg);
+        stamp(thread_state_get(), batch, a, rest);
         break;
     case SLUICE_ODP_DROP:
         count_drop(batch, a->port_id, a->arg);
@@ -323,19 +356,35 @@ write_stamp(struct dp_packet *packet, uint8_t *p,
     }
 }
 
+/* Stamps 'packet' with 'values' at 'p' and cuts it into parts, because it is
+ * larger than 'mtu'. */
+static enum sluice_split_result
+stamp_large(struct dp_packet *packet, uint8_t *p, uint16_t mtu,
+            const struct sluice_tlv_stamp *values, const uint8_t *key,
+            struct sluice_parts *parts)
+{
+    sluice_tlv_stamp(p, values);
+    return sluice_split(packet, p, mtu, values->number & UINT16_MAX, key,
+                        parts);
+}
+
 /* Stamps 'batch', whose packets tnl_push has just given a header, and removes
- * those that "take" did not count or that have no such header: nothing leaves
- * without time and sequence. */
+ * those that "take" did not count, that have no such header, or that cannot
+ * be sent: nothing leaves without time and sequence. */
 static void
 stamp(struct thread_state *state, struct dp_packet_batch *batch,
-      uint32_t port_id, uint16_t ofs)
+      const struct ovs_action_log_tunnel *a,
+      const struct sluice_odp_rest *rest)
 {
     const size_t n = dp_packet_batch_size(batch);
-    struct sluice_port *port = (state->is_taken && state->port_id == port_id
-                                ? sluice_port_find(port_id) : NULL);
+    const size_t max_size = a->mtu ? ETH_HEADER_LEN + a->mtu : SIZE_MAX;
+    struct sluice_port *port = (state->is_taken && state->port_id == a->port_id
+                                ? sluice_port_find(a->port_id) : NULL);
+    const uint64_t index = state->index;
     const uint8_t *key = sluice_auth_key();
     struct sluice_tlv_stamp values;
-    uint64_t n_sent = 0;
+    struct sluice_parts parts;
+    uint64_t n_sent = 0, n_too_large = 0;
     struct dp_packet *packet;
     struct timespec now;
     size_t i;
@@ -348,24 +397,37 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
 
     xclock_gettime(CLOCK_REALTIME, &now);
     values.time_ns = now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+    sluice_parts_init(&parts, rest, n);
 
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
-        uint8_t *p = find_stamp(packet, ofs);
+        enum sluice_split_result result = SLUICE_SPLIT_OK;
+        uint8_t *p = find_stamp(packet, a->arg);
 
         if (OVS_UNLIKELY(!p)) {
             dp_packet_delete(packet);
             continue;
         }
-        sluice_port_sequence(port, state->index + i, &values.epoch,
-                             &values.number);
+        sluice_port_sequence(port, index + i, &values.epoch, &values.number);
         new_activity(state, values.activity);
-        write_stamp(packet, p, &values, key);
+        if (OVS_LIKELY(dp_packet_size(packet) <= max_size)) {
+            write_stamp(packet, p, &values, key);
+        } else {
+            result = stamp_large(packet, p, a->mtu, &values, key, &parts);
+        }
+        if (OVS_UNLIKELY(result != SLUICE_SPLIT_OK)) {
+            n_too_large += result == SLUICE_SPLIT_TOO_LARGE;
+            dp_packet_delete(packet);
+            continue;
+        }
         dp_packet_batch_refill(batch, packet, i);
         n_sent++;
     }
+    sluice_parts_flush(&parts);
 
     sluice_port_count_sent(port, n_sent);
     if (n_sent < n) {
-        sluice_port_count_drop(port, SLUICE_DROP_MALFORMED, n - n_sent);
+        sluice_port_count_drop(port, SLUICE_DROP_TOO_LARGE, n_too_large);
+        sluice_port_count_drop(port, SLUICE_DROP_MALFORMED,
+                               n - n_sent - n_too_large);
     }
 }

@@ -2,8 +2,8 @@
  *
  * The datapath half of log_tunnel.  Flow translation emits one of
  *
- *      clone(log_tunnel(id=N,take),tnl_push(...),log_tunnel(id=N,stamp=OFS),
- *            ...)
+ *      clone(log_tunnel(id=N,take),tnl_push(...),log_tunnel(id=N,stamp=OFS,
+ *            mtu=MTU),...)
  *      log_tunnel(id=N,drop=REASON)
  *
  * where N is the id of the ingress port in the registry.  Each packet passes
@@ -15,7 +15,8 @@
  *      stamp   writes TIME, SEQUENCE and ACTIVITY into the option block,
  *              whose stamped part begins OFS bytes into the packet, then AUTH
  *              if that option is behind them, and corrects the checksum of the
- *              outer UDP header if there is one.
+ *              outer UDP header if there is one.  A packet larger than MTU
+ *              becomes several: see odp-split.h.
  *      drop    counts the batch with a reason.  The packets go on, for what
  *              actions follow.
  *
@@ -33,6 +34,7 @@ struct dp_packet_batch;
 struct ds;
 struct nlattr;
 struct ofpbuf;
+struct sluice_odp_rest;
 
 /* What to do, and what 'arg' means. */
 enum sluice_odp_op {
@@ -46,13 +48,17 @@ struct ovs_action_log_tunnel {
     uint32_t port_id;           /* Ingress port, see sluice_port_find(). */
     uint16_t op;                /* One of enum sluice_odp_op. */
     uint16_t arg;               /* Depends on 'op'. */
+    uint16_t mtu;               /* Of the underlay, for "stamp"; 0: none. */
+    uint16_t zero;
 };
 
 void sluice_odp_put(struct ofpbuf *odp_actions, uint32_t port_id,
                     enum sluice_odp_op, uint16_t arg);
+void sluice_odp_set_mtu(struct ofpbuf *odp_actions, size_t ofs, uint16_t mtu);
 void sluice_odp_format(const struct ovs_action_log_tunnel *, struct ds *);
 int sluice_odp_parse(const char *, struct ofpbuf *odp_actions);
 void sluice_odp_execute(struct dp_packet_batch *,
-                        const struct ovs_action_log_tunnel *);
+                        const struct ovs_action_log_tunnel *,
+                        const struct sluice_odp_rest *);
 
 #endif /* sluice/odp-log-tunnel.h */

@@ -55,6 +55,8 @@ struct sluice_port {
     char *vm_id;                /* external_ids:vm-id, or null. */
     char *tenant_id;            /* external_ids:sluice-tenant, or null. */
 
+    int mtu;                    /* See sluice_port_set_mtu(). */
+
     /* What sluice_port_read() leaves out.  Main thread only. */
     struct sluice_figures base;
 
@@ -274,6 +276,17 @@ sluice_port_configure(struct sluice_port *port,
                                                &port->identity));
     ovsrcu_set(&port->identity, identity);
     seq_change(tnl_conf_seq);
+}
+
+/* Makes flows revalidate if 'mtu' is not what it was at the last call: what is
+ * too large for an underlay is decided when a flow is translated. */
+void
+sluice_port_set_mtu(struct sluice_port *port, int mtu)
+{
+    if (port->mtu != mtu) {
+        port->mtu = mtu;
+        seq_change(tnl_conf_seq);
+    }
 }
 
 /* Returns the entry with 'id', or null. */

@@ -94,6 +94,7 @@ struct sluice_port *sluice_port_create(const char *bridge, const char *name,
 void sluice_port_destroy(struct sluice_port *);
 void sluice_port_configure(struct sluice_port *,
                            const struct smap *external_ids);
+void sluice_port_set_mtu(struct sluice_port *, int mtu);
 struct sluice_port **sluice_ports_list(size_t *ret_n);
 void sluice_port_read(struct sluice_port *, struct sluice_port_status *);
 void sluice_port_reset(struct sluice_port *);

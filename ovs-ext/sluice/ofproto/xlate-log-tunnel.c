@@ -156,11 +156,31 @@ sluice_xlate_put_take(const struct sluice_xlate *sx,
 
 /* Appends what must stand right behind tnl_push to 'odp_actions'. */
 void
-sluice_xlate_put_stamp(const struct sluice_xlate *sx,
-                       struct ofpbuf *odp_actions)
+sluice_xlate_put_stamp(struct sluice_xlate *sx, struct ofpbuf *odp_actions)
 {
+    sx->stamp_at = odp_actions->size;
     sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_STAMP,
                    sx->stamp_ofs);
+}
+
+/* Takes note of the MTU of 'netdev', which the packets are output to with their
+ * tunnel header on them. */
+void
+sluice_xlate_bound(struct sluice_xlate *sx, const struct netdev *netdev)
+{
+    int mtu;
+
+    if (!netdev_get_mtu(netdev, &mtu) && mtu > 0 && mtu <= UINT16_MAX
+        && (!sx->mtu || mtu < sx->mtu)) {
+        sx->mtu = mtu;
+    }
+}
+
+/* Fills in the MTU in what sluice_xlate_put_stamp() appended. */
+void
+sluice_xlate_put_mtu(const struct sluice_xlate *sx, struct ofpbuf *odp_actions)
+{
+    sluice_odp_set_mtu(odp_actions, sx->stamp_at, sx->mtu);
 }
 
 /* Ends the translation.  If nothing was output, appends an action that counts

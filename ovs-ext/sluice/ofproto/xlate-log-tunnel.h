@@ -13,6 +13,7 @@
  *        sluice_xlate_build()      our options, into the tnl_push header
  *        sluice_xlate_put_take()   before tnl_push
  *        sluice_xlate_put_stamp()  behind tnl_push
+ *        sluice_xlate_bound()      each device that the underlay outputs to
  *        sluice_xlate_done()       something was output
  *      sluice_xlate_finish()       else: counts a drop with the reason
  *      sluice_xlate_format()       what "ofproto/trace" shows of the options
@@ -38,6 +39,8 @@ struct sluice_xlate {
     struct sluice_tlv_constants constants; /* What goes into the options. */
     uint32_t port_id;           /* Ingress port in the registry. */
     uint16_t stamp_ofs;         /* Of the stamped part in the packet. */
+    uint16_t mtu;               /* Smallest of the underlay's; 0: none. */
+    size_t stamp_at;            /* Where in the actions the stamp is. */
     bool is_sent;               /* False until sluice_xlate_done(). */
     enum sluice_drop_reason reason; /* Valid while 'is_sent' is false. */
 };
@@ -51,8 +54,11 @@ void sluice_xlate_set_tunnel(const struct sluice_xlate *, struct flow_tnl *);
 void sluice_xlate_build(struct sluice_xlate *, struct ovs_action_push_tnl *);
 void sluice_xlate_put_take(const struct sluice_xlate *,
                            struct ofpbuf *odp_actions);
-void sluice_xlate_put_stamp(const struct sluice_xlate *,
+void sluice_xlate_put_stamp(struct sluice_xlate *,
                             struct ofpbuf *odp_actions);
+void sluice_xlate_bound(struct sluice_xlate *, const struct netdev *);
+void sluice_xlate_put_mtu(const struct sluice_xlate *,
+                          struct ofpbuf *odp_actions);
 const char *sluice_xlate_finish(const struct sluice_xlate *,
                                 struct ofpbuf *odp_actions);
 void sluice_xlate_format(const struct sluice_xlate *, struct ds *);
@@ -67,11 +73,13 @@ sluice_xlate_stage(struct sluice_xlate *sx, enum sluice_drop_reason reason)
     }
 }
 
-/* Records that the packet was output.  'sx' may be null. */
+/* Records that the packet was output by what is in 'odp_actions' by now.  'sx'
+ * may be null. */
 static inline void
-sluice_xlate_done(struct sluice_xlate *sx)
+sluice_xlate_done(struct sluice_xlate *sx, struct ofpbuf *odp_actions)
 {
     if (sx) {
+        sluice_xlate_put_mtu(sx, odp_actions);
         sx->is_sent = true;
     }
 }
