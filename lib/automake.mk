@@ -36,6 +36,11 @@ SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
 lib_libsluice_a_SOURCES += \
 	lib/batch.c \
 	lib/seal.c
+# Gap records.
+lib_libsluice_a_SOURCES += \
+	lib/gap.c \
+	lib/gap.def \
+	lib/gap.h
 # Redaction.
 lib_libsluice_a_SOURCES += \
 	lib/redact-digits.c \

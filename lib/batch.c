@@ -56,6 +56,17 @@ enum {
     LINE_MSG = TAG(15, WIRE_BYTES),
     LINE_REDACTIONS = TAG(16, WIRE_VARINT),
     LINE_SRC_IP = TAG(17, WIRE_BYTES),
+    LINE_GAP = TAG(18, WIRE_BYTES),
+
+    GAP_REASON = TAG(1, WIRE_BYTES),
+    GAP_PACKETS = TAG(2, WIRE_VARINT),
+    GAP_BYTES = TAG(3, WIRE_VARINT),
+    GAP_FROM_NS = TAG(4, WIRE_FIXED64),
+    GAP_TO_NS = TAG(5, WIRE_FIXED64),
+    GAP_PROTOCOL = TAG(6, WIRE_VARINT),
+    GAP_SRC_PORT = TAG(7, WIRE_VARINT),
+    GAP_DST_PORT = TAG(8, WIRE_VARINT),
+    GAP_DST_IP = TAG(9, WIRE_BYTES),
 };
 
 /* Sizes.  A field with its default value is not written (proto3). */
@@ -187,6 +198,43 @@ batch_put_source(uint8_t *buf, size_t cap, const struct batch_source *s)
 }
 
 static size_t
+gap_size(const struct batch_gap *g)
+{
+    if (!g->reason.size) {
+        return 0;
+    }
+    return bytes_size(TAG_1, g->reason.size)
+        + uint_size(TAG_1, g->packets)
+        + uint_size(TAG_1, g->bytes)
+        + (g->from_ns ? TAG_1 + 8 : 0)
+        + (g->to_ns ? TAG_1 + 8 : 0)
+        + uint_size(TAG_1, g->protocol)
+        + uint_size(TAG_1, g->src_port)
+        + uint_size(TAG_1, g->dst_port)
+        + bytes_size(TAG_1, g->dst_ip.size);
+}
+
+static uint8_t *
+put_gap(uint8_t *p, const struct batch_gap *g)
+{
+    size_t size = gap_size(g);
+
+    if (size) {
+        p = put_varint(put_varint(p, LINE_GAP), size);
+        p = put_slice(p, GAP_REASON, g->reason);
+        p = put_uint(p, GAP_PACKETS, g->packets);
+        p = put_uint(p, GAP_BYTES, g->bytes);
+        p = put_fixed64(p, GAP_FROM_NS, g->from_ns);
+        p = put_fixed64(p, GAP_TO_NS, g->to_ns);
+        p = put_uint(p, GAP_PROTOCOL, g->protocol);
+        p = put_uint(p, GAP_SRC_PORT, g->src_port);
+        p = put_uint(p, GAP_DST_PORT, g->dst_port);
+        p = put_slice(p, GAP_DST_IP, g->dst_ip);
+    }
+    return p;
+}
+
+static size_t
 line_size(const struct batch_line *l)
 {
     return uint_size(TAG_1, l->source)
@@ -205,7 +253,8 @@ line_size(const struct batch_line *l)
         + bytes_size(TAG_1, l->sd.size)
         + bytes_size(TAG_1, l->msg.size)
         + uint_size(TAG_2, l->redactions)
-        + bytes_size(TAG_2, l->src_ip.size);
+        + bytes_size(TAG_2, l->src_ip.size)
+        + bytes_size(TAG_2, gap_size(&l->gap));
 }
 
 size_t
@@ -233,7 +282,8 @@ batch_put_line(uint8_t *buf, size_t cap, const struct batch_line *l)
     p = put_slice(p, LINE_SD, l->sd);
     p = put_slice(p, LINE_MSG, l->msg);
     p = put_uint(p, LINE_REDACTIONS, l->redactions);
-    put_slice(p, LINE_SRC_IP, l->src_ip);
+    p = put_slice(p, LINE_SRC_IP, l->src_ip);
+    put_gap(p, &l->gap);
     return total;
 }
 
@@ -358,6 +408,33 @@ read_source(struct slice message, struct batch_source *s)
 }
 
 static bool
+read_gap(struct slice message, struct batch_gap *g)
+{
+    struct cursor c = cursor_of(message);
+    bool valid = true;
+    struct field f;
+
+    memset(g, 0, sizeof *g);
+    while (take_field(&c, &f)) {
+        switch (f.tag) {
+        case GAP_REASON: g->reason = f.bytes; break;
+        case GAP_PACKETS: g->packets = f.number; break;
+        case GAP_BYTES: g->bytes = f.number; break;
+        case GAP_FROM_NS: g->from_ns = f.number; break;
+        case GAP_TO_NS: g->to_ns = f.number; break;
+        case GAP_PROTOCOL: g->protocol = f.number; break;
+        case GAP_SRC_PORT: g->src_port = f.number; break;
+        case GAP_DST_PORT: g->dst_port = f.number; break;
+        case GAP_DST_IP: g->dst_ip = f.bytes; break;
+        default:
+            valid &= f.tag >> 3 > GAP_DST_IP >> 3;
+        }
+    }
+    return valid && !c.failed && g->reason.size
+        && (!g->dst_ip.size || g->dst_ip.size == 16);
+}
+
+static bool
 read_line(struct slice message, struct batch_line *l)
 {
     struct cursor c = cursor_of(message);
@@ -387,8 +464,9 @@ read_line(struct slice message, struct batch_line *l)
         case LINE_MSG: l->msg = f.bytes; break;
         case LINE_REDACTIONS: l->redactions = f.number; break;
         case LINE_SRC_IP: l->src_ip = f.bytes; break;
+        case LINE_GAP: valid &= read_gap(f.bytes, &l->gap); break;
         default:
-            valid &= f.tag >> 3 > LINE_SRC_IP >> 3;
+            valid &= f.tag >> 3 > LINE_GAP >> 3;
         }
     }
     return valid && !c.failed

@@ -24,6 +24,19 @@ struct batch_source {
     struct slice context;       /* A serialized VmContext, or empty. */
 };
 
+/* What a line that Sluice wrote itself announces; see gap.h. */
+struct batch_gap {
+    struct slice reason;        /* Empty: the line is a guest's. */
+    uint64_t packets;
+    uint64_t bytes;
+    uint64_t from_ns;
+    uint64_t to_ns;
+    uint32_t protocol;
+    uint32_t src_port;
+    uint32_t dst_port;
+    struct slice dst_ip;        /* 16 bytes, or empty. */
+};
+
 struct batch_line {
     uint32_t source;            /* batch_source.id. */
     uint64_t switch_ns;
@@ -42,6 +55,7 @@ struct batch_line {
     struct slice msg;
     uint32_t redactions;
     struct slice src_ip;        /* 16 bytes. */
+    struct batch_gap gap;
 };
 
 /* Writes an entry into 'buf' of 'cap' bytes.  Returns the bytes written, or 0

@@ -154,6 +154,20 @@ put_decimal(struct out *o, uint32_t value)
     }
 }
 
+/* As put_decimal(), for the few figures that may be larger. */
+static void
+put_decimal64(struct out *o, uint64_t value)
+{
+    uint8_t text[20];
+    size_t n = 0;
+
+    do {
+        text[sizeof text - ++n] = '0' + value % 10;
+        value /= 10;
+    } while (value);
+    put(o, text + sizeof text - n, n);
+}
+
 static void
 put_hex(struct out *o, struct slice s)
 {
@@ -544,6 +558,64 @@ rfc5424_source_destroy(struct rfc5424_source *source)
     free(source);
 }
 
+/* Puts "gap-from" and the like, if 'ns' is known. */
+static void
+put_gap_time(struct out *o, enum param param, uint64_t ns)
+{
+    if (ns) {
+        open_param(o, param);
+        put_time(o, ns / NS_PER_S, ns % NS_PER_S, 9);
+        close_param(o);
+    }
+}
+
+static void
+put_gap_number(struct out *o, enum param param, uint64_t number)
+{
+    if (number) {
+        open_param(o, param);
+        put_decimal64(o, number);
+        close_param(o);
+    }
+}
+
+/* Puts the flow as "tcp SOURCE PORT DESTINATION PORT". */
+static void
+put_gap_flow(struct out *o, const struct batch_line *line)
+{
+    const struct batch_gap *gap = &line->gap;
+
+    if (!gap->protocol || line->src_ip.size != 16 || gap->dst_ip.size != 16) {
+        return;
+    }
+    open_param(o, PARAM_GAP_FLOW);
+    put(o, gap->protocol == 6 ? "tcp " : "udp ", 4);
+    put_ip(o, line->src_ip);
+    put_byte(o, ' ');
+    put_decimal(o, gap->src_port);
+    put_byte(o, ' ');
+    put_ip(o, gap->dst_ip);
+    put_byte(o, ' ');
+    put_decimal(o, gap->dst_port);
+    close_param(o);
+}
+
+/* Puts what a gap record announces. */
+static void
+put_gap(struct out *o, const struct batch_line *line)
+{
+    const struct batch_gap *gap = &line->gap;
+
+    open_param(o, PARAM_GAP);
+    put_value(o, gap->reason);
+    close_param(o);
+    put_gap_number(o, PARAM_GAP_PACKETS, gap->packets);
+    put_gap_number(o, PARAM_GAP_BYTES, gap->bytes);
+    put_gap_time(o, PARAM_GAP_FROM, gap->from_ns);
+    put_gap_time(o, PARAM_GAP_TO, gap->to_ns);
+    put_gap_flow(o, line);
+}
+
 /* Puts the middle of our element: what each line has of its own. */
 static void
 put_line_params(struct out *o, const struct rfc5424_source *source,
@@ -584,6 +656,9 @@ put_line_params(struct out *o, const struct rfc5424_source *source,
     }
     if (forged) {
         put_param(o, PARAM_FORGED_SD, "1");
+    }
+    if (line->gap.reason.size) {
+        put_gap(o, line);
     }
 }
 

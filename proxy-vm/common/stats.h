@@ -88,6 +88,8 @@ struct stats_source {
     uint64_t received;          /* Log packets. */
     uint64_t lost;              /* sent - received, never below 0; numbers
                                  * that may still arrive out of order count. */
+    uint64_t announced;         /* Of 'lost': in gap records.  Above 'lost' by
+                                 * those that came after all. */
     uint64_t replayed;          /* Dropped as received before. */
     uint64_t bytes;             /* Payload. */
     uint64_t redactions;

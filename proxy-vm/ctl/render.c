@@ -80,6 +80,7 @@ render_tenants(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
         { "SERVER", TABLE_LEFT },
         { "STATE", TABLE_LEFT },
         { "RECEIVED", TABLE_RIGHT },
+        { "+ ANNOUNCED", TABLE_RIGHT },
         { "= SHIPPED", TABLE_RIGHT },
         { "+ SPOOLED", TABLE_RIGHT },
         { "+ OPEN", TABLE_RIGHT },
@@ -95,8 +96,8 @@ render_tenants(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
     for (size_t i = 0; i < r->n_tenants; i++) {
         const Sluice__Tenant *tenant = r->tenants[i];
         const uint64_t lines[] = {
-            tenant->received, tenant->shipped, tenant->spooled, tenant->open,
-            tenant->quarantined, tenant->dropped, tenant->redactions,
+            tenant->received, tenant->announced, tenant->shipped,
+            tenant->spooled, tenant->open, tenant->quarantined, tenant->dropped, tenant->redactions,
         };
         table_add(&t, "%"PRIu32, tenant->id);
         table_add(&t, "%s", tenant->name);
@@ -127,6 +128,7 @@ render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         { "SENT", TABLE_RIGHT },
         { "RECEIVED", TABLE_RIGHT },
         { "LOST", TABLE_RIGHT },
+        { "ANNOUNCED", TABLE_RIGHT },
         { "REPLAYED", TABLE_RIGHT },
         { "REDACTIONS", TABLE_RIGHT },
         { "BYTES", TABLE_RIGHT },
@@ -153,6 +155,7 @@ render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         add_number(&t, numbered, vm->sent);
         table_add(&t, "%"PRIu64, vm->received);
         add_number(&t, numbered, vm->lost);
+        add_number(&t, numbered, vm->announced);
         add_number(&t, numbered, vm->replayed);
         table_add(&t, "%"PRIu64, vm->redactions);
         table_add_bytes(&t, vm->bytes);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "openvswitch/vlog.h"
+#include "gap.h"
 #include "s2-decap.h"
 #include "s3-account.h"
 #include "s6-enrich.h"
@@ -18,6 +19,11 @@ VLOG_DEFINE_THIS_MODULE(pipeline);
 
 enum { TICK_MS = 100 };
 
+/* What intake does between packets; goes into the journal of stage 1. */
+enum task_kind {
+    TASK_ANNOUNCE_LOST,         /* Slot: of the source.  Value: packets. */
+};
+
 struct pipeline {
     struct intake_stats *stats;     /* Borrowed. */
     struct receive *receive;        /* Borrowed; may be null. */
@@ -26,6 +32,10 @@ struct pipeline {
     struct redactor *redactor;
     struct enrich *enrich;
     struct store *store;
+
+    /* What a step that a dead process had begun need not do again: so many
+     * lines are through, of which so many were dropped. */
+    uint32_t n_settled, n_refused;
 };
 
 static void
@@ -123,10 +133,88 @@ reference_ns(const struct record *rec)
     return rec->switch_ns <= INT64_MAX ? rec->switch_ns : rec->received_ns;
 }
 
-/* Sends 'rec' through all stages; through all but the last if 'stored', where
- * a process died between storing the line and putting it into the books. */
+/* Stores 'rec''s line, unless a dead process had done that. */
+static enum sluice_drop
+store_line(struct pipeline *p, struct record *rec)
+{
+    if (OVS_LIKELY(!p->n_settled)) {
+        return store_run(p->store, rec);
+    }
+    bool refused = p->n_refused > 0;
+    p->n_settled--;
+    p->n_refused -= refused;
+    return refused ? SLUICE_DROP_STORAGE : SLUICE_DROP_NONE;
+}
+
+/* Stores a gap record; 'rec' says where.  Returns false if that can't be done
+ * now. */
+static bool
+announce(struct pipeline *p, struct record *rec, const struct gap *gap)
+{
+    struct stats_tenant *t = intake_stats_tenant(p->stats, rec->meta.vni);
+    char text[GAP_TEXT_SIZE];
+
+    rec->gap = gap;
+    if (gap->to_ns) {
+        rec->switch_ns = gap->to_ns;
+        rec->meta.has |= TUNNEL_HAS_TIME;
+    }
+    gap_compose(gap, text, &rec->msg);
+    enrich_run(p->enrich, rec);
+    if (!t || store_line(p, rec)) {
+        return false;
+    }
+    stats_add(&t->counters[TENANT_ANNOUNCED], 1);
+    return true;
+}
+
 static void
-run(struct pipeline *p, struct record *rec, bool stored)
+announce_lost(struct source *source, const struct gap *gap, void *p_)
+{
+    struct pipeline *p = p_;
+    struct receive_task task = {
+        .kind = TASK_ANNOUNCE_LOST,
+        .slot = account_slot(p->account, source),
+        .value = gap->packets,
+    };
+    struct record rec;
+
+    account_fill(source, time_wall_msec() * UINT64_C(1000000), &rec);
+    if (p->receive) {
+        receive_socket_begin_task(p->receive, &task);
+    }
+    if (announce(p, &rec, gap)) {
+        account_announced(source, gap->packets);
+    }
+    if (p->receive) {
+        receive_socket_end_task(p->receive);
+    }
+}
+
+/* Ends a task that a dead process had begun. */
+static void
+recover_task(struct pipeline *p, const struct receive_task *task)
+{
+    if (task->kind == TASK_ANNOUNCE_LOST && p->n_settled) {
+        struct source *source = account_source(p->account, task->slot);
+        struct gap gap = { .reason = GAP_LOST, .packets = task->value };
+        struct record rec;
+
+        if (source) {
+            account_fill(source, 0, &rec);
+            if (announce(p, &rec, &gap)) {
+                account_announced(source, task->value);
+            }
+        }
+    }
+    p->n_settled = 0;
+    p->n_refused = 0;
+    receive_socket_end_task(p->receive);
+}
+
+/* Sends 'rec' through all stages. */
+static void
+run(struct pipeline *p, struct record *rec)
 {
     stats_add(&p->stats->counters[INTAKE_PACKETS], 1);
     stats_add(&p->stats->counters[INTAKE_BYTES], rec->packet.size);
@@ -145,7 +233,8 @@ run(struct pipeline *p, struct record *rec, bool stored)
         redactor_run(p->redactor, rec->inner.payload, NULL, &rec->text);
         syslog_msg_parse(rec->text.text, reference_ns(rec), &rec->msg);
         enrich_run(p->enrich, rec);
-        drop = stored ? SLUICE_DROP_NONE : store_run(p->store, rec);
+        rec->gap = NULL;
+        drop = store_line(p, rec);
     }
     account_commit(p->account, rec, drop);
     count_tenant(p, rec, drop);
@@ -155,7 +244,7 @@ run(struct pipeline *p, struct record *rec, bool stored)
 void
 pipeline_run(struct pipeline *p, struct record *rec)
 {
-    run(p, rec, false);
+    run(p, rec);
 }
 
 void
@@ -164,7 +253,7 @@ pipeline_drain(struct pipeline *p)
     struct record rec;
 
     while (receive_socket_next(p->receive, &rec)) {
-        run(p, &rec, false);
+        run(p, &rec);
         receive_socket_done(p->receive);
     }
 }
@@ -172,20 +261,22 @@ pipeline_drain(struct pipeline *p)
 char *
 pipeline_recover(struct pipeline *p)
 {
-    struct receive_intent intent;
-    bool interrupted = (p->receive
-                        && receive_socket_interrupted(p->receive, &intent));
+    struct receive_interrupted step = { .is_task = false };
     bool committed = false;
-    char *error = store_recover(p->store, interrupted ? &intent : NULL,
+
+    if (p->receive) {
+        receive_socket_interrupted(p->receive, &step);
+    }
+    char *error = store_recover(p->store, step.intended ? &step.intent : NULL,
                                 &committed);
     if (error || !p->receive) {
         return error;
     }
 
-    struct record rec;
-    if (committed && receive_socket_next(p->receive, &rec)) {
-        run(p, &rec, true);
-        receive_socket_done(p->receive);
+    p->n_settled = step.n_settled + committed;
+    p->n_refused = step.n_refused;
+    if (step.is_task) {
+        recover_task(p, &step.task);
     }
     pipeline_drain(p);
     return NULL;
@@ -197,12 +288,17 @@ pipeline_tick(struct pipeline *p)
     long long int now = time_msec();
 
     enrich_refresh(p->enrich, now);
+    account_announce(p->account, now, announce_lost, p);
     return store_tick(p->store, now, TICK_MS);
 }
 
 void
 pipeline_flush(struct pipeline *p)
 {
+    if (!p->receive) {
+        /* Nothing more will come, and no other process takes over. */
+        account_announce(p->account, INT64_MAX, announce_lost, p);
+    }
     store_flush(p->store, NULL, NULL);
 }
 

@@ -10,6 +10,7 @@
 #include "redact.h"
 #include "syslog-msg.h"
 
+struct gap;
 struct source;
 
 struct record {
@@ -31,6 +32,9 @@ struct record {
 
     /* Stage 5, parse. */
     struct syslog_msg msg;
+
+    const struct gap *gap;      /* Nonnull: no guest's line, but one that
+                                 * announces this. */
 };
 
 #endif /* proxy-vm/intake/record.h */

@@ -23,7 +23,24 @@ enum {
 
 #define NOT_FILLED UINT32_MAX
 #define RX_MAGIC "SLUICERX"
-#define RX_VERSION 2
+#define RX_VERSION 3
+
+/* Which step is being done: the number of the read from the socket, then that
+ * of the slot, then that of the task before it.  It moves in one store, and
+ * with it all notes about an earlier step lose their meaning. */
+enum { TICKET_FILL_SHIFT = 24, TICKET_DONE_SHIFT = 16 };
+
+/* What is known of a step, each group valid if its ticket is the current one.
+ */
+struct rx_journal {
+    uint64_t task_ticket;
+    struct receive_task task;
+    uint64_t settled_ticket;
+    uint64_t settled;           /* N_REFUSED << 32 | N_SETTLED. */
+    uint64_t intended_ticket;
+    uint32_t intended_line;     /* Lines settled before. */
+    struct receive_intent intent;
+};
 
 /* The file: survives the process. */
 struct rx_file {
@@ -32,10 +49,8 @@ struct rx_file {
     uint32_t n_slots;
     uint64_t socket;            /* SO_COOKIE: which one 'lost_seen' is of. */
     uint64_t lost_seen;         /* Latest SO_RXQ_OVFL figure. */
-    uint32_t done;              /* Slots before this one are done. */
-    uint32_t intended;          /* What 'intent' is about: slot number
-                                 * 'intended' - 1, or nothing if 0. */
-    struct receive_intent intent;
+    uint64_t ticket;            /* See above. */
+    struct rx_journal journal;
     uint64_t received_ns;       /* Of all packets in the slots. */
     struct mmsghdr headers[N_SLOTS]; /* msg_len is NOT_FILLED until the kernel
                                       * wrote the packet. */
@@ -52,19 +67,26 @@ struct receive {
     struct iovec iov[N_SLOTS];
 };
 
+/* Slots before the one that is returned are done. */
+static uint32_t
+done(const struct rx_file *file)
+{
+    return file->ticket >> TICKET_DONE_SHIFT & 0xff;
+}
+
 static bool
 rx_file_is_valid(const struct rx_file *file)
 {
     return (!memcmp(file->magic, RX_MAGIC, sizeof file->magic)
             && file->version == RX_VERSION && file->n_slots == N_SLOTS
-            && file->done <= N_SLOTS);
+            && done(file) <= N_SLOTS);
 }
 
 static bool
 has_next(const struct rx_file *file)
 {
-    return (file->done < N_SLOTS
-            && file->headers[file->done].msg_len != NOT_FILLED);
+    return (done(file) < N_SLOTS
+            && file->headers[done(file)].msg_len != NOT_FILLED);
 }
 
 static int
@@ -91,7 +113,8 @@ rx_file_map(const char *path, struct rx_file **ret)
         memset(file, 0, sizeof *file);
         file->version = RX_VERSION;
         file->n_slots = N_SLOTS;
-        file->done = N_SLOTS;
+        file->ticket = (UINT64_C(1) << TICKET_FILL_SHIFT
+                        | N_SLOTS << TICKET_DONE_SHIFT);
         memcpy(file->magic, RX_MAGIC, sizeof file->magic);
     }
     *ret = file;
@@ -188,14 +211,30 @@ receive_socket_bind(const struct in6_addr *addr, uint16_t port, uint32_t size,
 }
 
 bool
-receive_socket_interrupted(const struct receive *r, struct receive_intent *ret)
+receive_socket_interrupted(const struct receive *r,
+                           struct receive_interrupted *ret)
 {
-    const struct rx_file *file = r->file;
+    const struct rx_journal *j = &r->file->journal;
+    uint64_t ticket = r->file->ticket;
+    struct receive_interrupted found = {
+        .is_task = j->task_ticket == ticket,
+        .task = j->task,
+    };
 
-    if (!has_next(file) || file->intended != file->done + 1) {
+    if (!found.is_task && !has_next(r->file)) {
         return false;
     }
-    *ret = file->intent;
+    if (j->settled_ticket == ticket) {
+        found.n_settled = (uint32_t) j->settled;
+        found.n_refused = j->settled >> 32;
+    }
+    found.intended = (j->intended_ticket == ticket
+                      && j->intended_line == found.n_settled);
+    found.intent = j->intent;
+    if (!found.is_task && !found.n_settled && !found.intended) {
+        return false;
+    }
+    *ret = found;
     return true;
 }
 
@@ -210,20 +249,63 @@ barrier(void)
 void
 receive_socket_intend(struct receive *r, const struct receive_intent *intent)
 {
-    r->file->intended = 0;
+    struct rx_journal *j = &r->file->journal;
+    uint64_t ticket = r->file->ticket;
+
+    j->intended_ticket = 0;
     barrier();
-    r->file->intent = *intent;
+    j->intent = *intent;
+    j->intended_line = j->settled_ticket == ticket ? j->settled : 0;
     barrier();
-    r->file->intended = r->file->done + 1;
+    j->intended_ticket = ticket;
+    barrier();
+}
+
+void
+receive_socket_settle(struct receive *r, bool refused)
+{
+    struct rx_journal *j = &r->file->journal;
+    uint64_t ticket = r->file->ticket;
+
+    barrier();
+    if (j->settled_ticket != ticket) {
+        j->settled = 0;
+        barrier();
+        j->settled_ticket = ticket;
+    }
+    j->settled += (uint64_t) refused << 32 | 1;
     barrier();
 }
 
 void
 receive_socket_done(struct receive *r)
 {
-    /* One step, which ends the intent as well. */
+    /* One step, which makes the journal void as well. */
     barrier();
-    r->file->done++;
+    r->file->ticket = ((r->file->ticket >> TICKET_DONE_SHIFT) + 1)
+                      << TICKET_DONE_SHIFT;
+    barrier();
+}
+
+void
+receive_socket_begin_task(struct receive *r, const struct receive_task *task)
+{
+    struct rx_journal *j = &r->file->journal;
+
+    j->task_ticket = 0;
+    barrier();
+    j->task = *task;
+    barrier();
+    j->task_ticket = r->file->ticket;
+    barrier();
+}
+
+void
+receive_socket_end_task(struct receive *r)
+{
+    barrier();
+    r->file->ticket++;
+    barrier();
 }
 
 static void
@@ -245,9 +327,9 @@ prepare_slots(struct receive *r)
             .msg_len = NOT_FILLED,
         };
     }
-    file->intended = 0;
     barrier();
-    file->done = 0;
+    file->ticket = ((file->ticket >> TICKET_FILL_SHIFT) + 1)
+                   << TICKET_FILL_SHIFT;
     barrier();
 }
 
@@ -308,7 +390,7 @@ bool
 receive_socket_next(struct receive *r, struct record *rec)
 {
     const struct rx_file *file = r->file;
-    uint32_t i = file->done;
+    uint32_t i = done(file);
 
     if (!has_next(file)) {
         return false;

@@ -11,10 +11,14 @@
  *     received  ......TTTTTTTTTTTTT      T: a packet, by its ticket
  *                     ^done  ^filled
  *
- * A packet is done when its line is in the open batch, or its drop counted.
- * The pipeline first notes what is about to change (receive_intend()), so that
- * the next process knows whether the packet at 'done' made it into the batch:
- * exactly once, even after kill -9. */
+ * A packet is done when its lines are in the open batch, or its drop counted.
+ * The pipeline first notes what is about to change (receive_socket_intend()),
+ * so that the next process knows whether that was done: exactly once, even
+ * after kill -9.  What comes of one packet, or of a task that no packet brings,
+ * is a step of that journal.  A step may commit several lines, one after the
+ * other:
+ *
+ *     intend, commit, settle, intend, commit, settle, ..., done */
 #ifndef SLUICE_RECEIVE_H
 #define SLUICE_RECEIVE_H 1
 
@@ -32,6 +36,23 @@ struct receive_intent {
     uint32_t size;              /* Of the open batch after the commit. */
 };
 
+/* What is done between packets, and by whom: see pipeline.c. */
+struct receive_task {
+    uint32_t kind;
+    uint32_t slot;              /* What it is about. */
+    uint64_t value;
+};
+
+/* The step at which a process ended. */
+struct receive_interrupted {
+    bool is_task;               /* Else it is the packet at 'done'. */
+    struct receive_task task;
+    uint32_t n_settled;         /* Lines that were through, */
+    uint32_t n_refused;         /* and how many of them were dropped. */
+    bool intended;              /* One more was about to be committed. */
+    struct receive_intent intent;
+};
+
 /* Receives from UDP socket 'fd', which it borrows, by way of the file 'path'.
  * Returns 0 and the receiver, which the caller owns, or a positive errno. */
 int receive_socket_create(int fd, const char *path, struct receive **ret);
@@ -42,16 +63,22 @@ void receive_socket_destroy(struct receive *);
 int receive_socket_bind(const struct in6_addr *addr, uint16_t port,
                         uint32_t size, int *ret_fd);
 
-/* What the process before this one left at 'done': true and '*ret' if it had
- * begun to commit that packet. */
+/* What the process before this one left: true and '*ret' if it had begun a task
+ * or begun to commit lines of the packet at 'done'. */
 bool receive_socket_interrupted(const struct receive *,
-                                struct receive_intent *ret);
+                                struct receive_interrupted *ret);
 
 /* Marks the packet at 'done' as done. */
 void receive_socket_done(struct receive *);
 
-/* Notes that the packet at 'done' is about to be committed. */
+/* Notes that a line of this step is about to be committed; and that it is
+ * through, committed or 'refused', which is only needed if another follows. */
 void receive_socket_intend(struct receive *, const struct receive_intent *);
+void receive_socket_settle(struct receive *, bool refused);
+
+/* Begins and ends a task, before the packet at 'done' or while there is none.*/
+void receive_socket_begin_task(struct receive *, const struct receive_task *);
+void receive_socket_end_task(struct receive *);
 
 /* Reads from the socket if all packets so far are done, without waiting.
  * Returns 0, EAGAIN if nothing is there, or another positive errno.  Adds to

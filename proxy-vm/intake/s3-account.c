@@ -10,6 +10,8 @@
 #include "hash.h"
 #include "util.h"
 
+enum { SETTLE_MS = 1000 };
+
 /* How many sources of one tenant only their MAC tells apart. */
 struct mac_count {
     struct hmap_node node;          /* In struct account's 'mac_counts'. */
@@ -22,6 +24,8 @@ struct account {
     struct hmap mac_counts;         /* Of struct mac_count. */
     struct hmap sources;            /* Of struct source. */
     size_t n_slots;                 /* Of stats->sources in use. */
+    struct ovs_list gaps;           /* Sources that lost something. */
+    long long int announce_due;     /* time_msec(). */
 
     /* Stands for any source beyond the table's size: it remembers nothing, so
      * its packets go on, with context, but are not accounted by source. */
@@ -101,6 +105,7 @@ source_insert(struct account *a, const struct source_key *key,
 
     source->key = *key;
     source->stats = stats;
+    ovs_list_init(&source->gap_node);
     hmap_insert(&a->sources, &source->node, key_hash(key));
     return source;
 }
@@ -146,6 +151,9 @@ source_restore(struct account *a, struct stats_source *stats)
                        stats->seq_highest);
         source->current.base = 0;
     }
+    if (stats->lost > stats->announced) {
+        ovs_list_push_back(&a->gaps, &source->gap_node);
+    }
 }
 
 struct account *
@@ -155,6 +163,7 @@ account_create(struct intake_stats *stats)
 
     a->stats = stats;
     hmap_init(&a->sources);
+    ovs_list_init(&a->gaps);
     hmap_init(&a->mac_counts);
     while (a->n_slots < STATS_MAX_SOURCES
            && stats->sources[a->n_slots].tenant) {
@@ -285,9 +294,26 @@ account_find(struct account *a, struct record *rec)
             ? SLUICE_DROP_NONE : SLUICE_DROP_SEQUENCE_REPLAYED);
 }
 
+/* Remembers when numbers went missing before packet 'number'. */
 static void
-count_sequence(struct source *source, const struct tunnel_meta *meta)
+note_hole(struct source *source, const struct sequence *s,
+          const struct record *rec)
 {
+    uint32_t number = rec->meta.seq_number;
+
+    if (number > s->highest + 1) {
+        source->gap_from_ns = (source->gap_from_ns ? source->gap_from_ns
+                               : source->latest_ns);
+        source->gap_to_ns = rec->switch_ns;
+    } else if (number < s->highest && number > s->base) {
+        source->n_late++;
+    }
+}
+
+static void
+count_sequence(struct source *source, const struct record *rec)
+{
+    const struct tunnel_meta *meta = &rec->meta;
     struct stats_source *stats = source->stats;
     struct sequence *s = find_epoch(source, meta->seq_epoch);
 
@@ -307,6 +333,8 @@ count_sequence(struct source *source, const struct tunnel_meta *meta)
         stats_add(&stats->before, base);
     }
 
+    note_hole(source, s, rec);
+    source->latest_ns = rec->switch_ns;
     uint32_t base = s->base;
     stats_add(&stats->sent, sequence_add(s, meta->seq_number));
     stats_add(&stats->before, s->base - (uint64_t) base);
@@ -342,9 +370,13 @@ account_commit(struct account *a, const struct record *rec,
     }
     stats_add(&stats->received, 1);
     if (rec->meta.has & TUNNEL_HAS_SEQUENCE) {
-        count_sequence(rec->source, &rec->meta);
+        count_sequence(rec->source, rec);
         stats_set(&stats->lost, (stats->sent > stats->received
                                  ? stats->sent - stats->received : 0));
+        if (stats->lost > stats->announced
+            && ovs_list_is_empty(&rec->source->gap_node)) {
+            ovs_list_push_back(&a->gaps, &rec->source->gap_node);
+        }
     }
     stats_add(&stats->bytes, rec->inner.payload.size);
     stats_set(&stats->last_ns, rec->received_ns);
@@ -353,4 +385,96 @@ account_commit(struct account *a, const struct record *rec,
         memcpy(stats->mac, rec->inner.src_mac, sizeof rec->inner.src_mac);
         remember_claimed_host(stats, rec->msg.hostname);
     }
+}
+
+/* Returns how many packets of 'source' are missing for good and not announced,
+ * and begins the next look. */
+static uint64_t
+settle(struct source *source, bool at_once)
+{
+    const struct stats_source *stats = source->stats;
+    uint64_t unsettled = at_once ? stats->lost : source->unsettled;
+    uint64_t missing = unsettled - MIN(unsettled,
+                                       at_once ? 0 : source->n_late);
+
+    source->unsettled = stats->lost;
+    source->n_late = 0;
+    return missing - MIN(missing, stats->announced);
+}
+
+void
+account_announce(struct account *a, long long int now,
+                 void (*announce)(struct source *, const struct gap *,
+                                  void *aux), void *aux)
+{
+    struct source *source;
+
+    if (now < a->announce_due || ovs_list_is_empty(&a->gaps)) {
+        return;
+    }
+    a->announce_due = now == INT64_MAX ? 0 : now + SETTLE_MS;
+    LIST_FOR_EACH_SAFE (source, gap_node, &a->gaps) {
+        struct gap gap = {
+            .reason = GAP_LOST,
+            .packets = settle(source, now == INT64_MAX),
+            .from_ns = source->gap_from_ns,
+            .to_ns = source->gap_to_ns,
+        };
+        if (gap.packets) {
+            announce(source, &gap, aux);
+        }
+        if (source->stats->lost <= source->stats->announced) {
+            ovs_list_remove(&source->gap_node);
+            ovs_list_init(&source->gap_node);
+            source->gap_from_ns = 0;
+            source->gap_to_ns = 0;
+            source->unsettled = 0;
+        }
+    }
+}
+
+void
+account_announced(struct source *source, uint64_t n_packets)
+{
+    stats_add(&source->stats->announced, n_packets);
+}
+
+struct source *
+account_source(struct account *a, uint32_t slot)
+{
+    struct source *source;
+
+    HMAP_FOR_EACH (source, node, &a->sources) {
+        if (account_slot(a, source) == slot) {
+            return source;
+        }
+    }
+    return NULL;
+}
+
+uint32_t
+account_slot(const struct account *a, const struct source *source)
+{
+    return source->stats - a->stats->sources;
+}
+
+void
+account_fill(const struct source *source, uint64_t now_ns, struct record *rec)
+{
+    const struct stats_source *stats = source->stats;
+
+    *rec = (struct record) {
+        .received_ns = now_ns,
+        .switch_ns = now_ns,
+        .meta = {
+            .has = (stats->stock ? 0 : TUNNEL_HAS_META)
+                   | (stats->keyed_by_mac ? 0 : TUNNEL_HAS_VM),
+            .vni = source->key.tenant,
+            .ofp_port = source->key.ofp_port,
+        },
+        .source = CONST_CAST(struct source *, source),
+    };
+    memcpy(rec->vtep, source->key.vtep, sizeof rec->vtep);
+    memcpy(rec->meta.vm, source->key.vm, sizeof rec->meta.vm);
+    memcpy(rec->inner.src_mac, stats->mac, sizeof rec->inner.src_mac);
 }

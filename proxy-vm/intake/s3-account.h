@@ -9,7 +9,9 @@
 #ifndef SLUICE_ACCOUNT_H
 #define SLUICE_ACCOUNT_H 1
 
+#include "gap.h"
 #include "openvswitch/hmap.h"
+#include "openvswitch/list.h"
 #include "record.h"
 #include "stats.h"
 
@@ -52,6 +54,14 @@ struct source {
     uint32_t retired[MAX_PAST_EPOCHS];
     uint64_t n_retired;         /* Ever; the latest overwrite the first. */
 
+    /* Packets lost on the way that are not announced yet. */
+    struct ovs_list gap_node;   /* In account's 'gaps', or empty. */
+    uint64_t unsettled;         /* 'lost' at the last look, */
+    uint64_t n_late;            /* and how many came after all since then. */
+    uint64_t latest_ns;         /* Switch time of the latest packet. */
+    uint64_t gap_from_ns;       /* That of the packet before the first hole, */
+    uint64_t gap_to_ns;         /* and behind the last. */
+
     /* Stage 6, enrich. */
     uint64_t snapshot_serial;   /* Of the look-up below; 0: none yet. */
     struct slice context;       /* Into that snapshot. */
@@ -78,6 +88,25 @@ enum sluice_drop account_find(struct account *, struct record *rec);
 /* Puts the packet into its source's books; 'drop' is what became of it. */
 void account_commit(struct account *, const struct record *rec,
                     enum sluice_drop drop);
+
+/* Calls 'announce' for each source that lost packets on the way: those that
+ * were missing the last time, a second ago or more, and still are, since what
+ * is overtaken on the way is not lost.  One record per source sums them up.
+ * 'now' is time_msec(), INT64_MAX to wait no longer. */
+void account_announce(struct account *, long long int now,
+                      void (*announce)(struct source *, const struct gap *,
+                                       void *aux), void *aux);
+
+/* Enters that gap into the books, once it is announced. */
+void account_announced(struct source *, uint64_t n_packets);
+
+/* Returns the source of slot 'slot' of the statistics, or null; and the slot of
+ * a source. */
+struct source *account_source(struct account *, uint32_t slot);
+uint32_t account_slot(const struct account *, const struct source *);
+
+/* Makes '*rec' one of 'source', for a line that no packet brought. */
+void account_fill(const struct source *, uint64_t now_ns, struct record *rec);
 
 /* Returns false if 'number' came already, or is too old to tell. */
 bool sequence_is_new(const struct sequence *, uint32_t number);

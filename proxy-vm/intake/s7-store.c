@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "batch.h"
+#include "gap.h"
 #include "open-batch.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/vlog.h"
@@ -486,6 +487,27 @@ put_source(const struct record *rec, uint32_t id, uint8_t *buf, size_t room)
     return batch_put_source(buf, room, &out);
 }
 
+static void
+put_gap(const struct gap *gap, struct batch_line *line)
+{
+    line->gap = (struct batch_gap) {
+        .reason = slice_from_string(gap_reason_name(gap->reason)),
+        .packets = gap->packets,
+        .bytes = gap->bytes,
+        .from_ns = gap->from_ns,
+        .to_ns = gap->to_ns,
+        .protocol = gap->protocol,
+        .src_port = gap->src_port,
+        .dst_port = gap->dst_port,
+    };
+    if (gap->protocol) {
+        line->gap.dst_ip = slice_of(gap->dst_ip, sizeof gap->dst_ip);
+        line->src_ip = slice_of(gap->src_ip, sizeof gap->src_ip);
+    } else {
+        line->src_ip = slice_of(NULL, 0);
+    }
+}
+
 static size_t
 put_line(const struct record *rec, uint32_t source, uint8_t *buf, size_t room)
 {
@@ -510,6 +532,9 @@ put_line(const struct record *rec, uint32_t source, uint8_t *buf, size_t room)
         .redactions = rec->text.n_redactions,
         .src_ip = slice_of(rec->inner.src_ip, sizeof rec->inner.src_ip),
     };
+    if (rec->gap) {
+        put_gap(rec->gap, &line);
+    }
     return batch_put_line(buf, room, &line);
 }
 

@@ -233,6 +233,7 @@ answer_tenant(struct master *m, struct draft *d,
         t->received = stats_get(&in->counters[TENANT_RECEIVED]);
         t->dropped = stats_get(&in->counters[TENANT_DROPPED]);
         t->open = stats_get(&in->counters[TENANT_OPEN]);
+        t->announced = stats_get(&in->counters[TENANT_ANNOUNCED]);
         t->redactions = stats_get(&in->counters[TENANT_REDACTIONS]);
         t->bytes = stats_get(&in->counters[TENANT_BYTES]);
     }
@@ -297,6 +298,7 @@ answer_vm(struct draft *d, const struct stats_source *s)
     vm->received = stats_get(&s->received);
     vm->lost = stats_get(&s->lost);
     vm->before = stats_get(&s->before);
+    vm->announced = stats_get(&s->announced);
     vm->replayed = stats_get(&s->replayed);
     vm->bytes = stats_get(&s->bytes);
     vm->redactions = stats_get(&s->redactions);

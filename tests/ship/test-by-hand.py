@@ -89,7 +89,14 @@ def main():
                          "--server", f"127.0.0.1:{listener.getsockname()[1]}",
                          "--hold-ms", "100", "--once")
             thread.join(LIMIT_S)
+        # The capture's second packet is of another host than its first and
+        # third, whose port lacks a number.
         messages = frames(b"".join(received))
+        gaps = [m for m in messages if b" sluice - gap [" in m]
+        ok(len(gaps) == 1 and b' gap="lost-on-way" gap-packets="1" ' in gaps[0],
+           "the number that is missing is announced by a gap record",
+           str(messages))
+        messages = [m for m in messages if m not in gaps]
         ok(not result.returncode and found
            and len(messages) == int(found.group(1)),
            "each packet of it is a line at the server",

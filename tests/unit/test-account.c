@@ -280,6 +280,89 @@ a_guest_that_changes_its_mac_leaves_room_for_other_tenants(void **state)
     assert_int_equal(f->stats->sources[STATS_MAX_MAC_SOURCES].tenant, 8);
 }
 
+/* What account_announce() said last, and to which source. */
+struct heard {
+    int n;
+    struct gap gap;
+    bool enter;                 /* Announced at once. */
+};
+
+static void
+hear(struct source *source, const struct gap *gap, void *heard_)
+{
+    struct heard *heard = heard_;
+
+    heard->n++;
+    heard->gap = *gap;
+    if (heard->enter) {
+        account_announced(source, gap->packets);
+    }
+}
+
+static void
+numbers_that_stay_missing_are_announced_once_in_one_record(void **state)
+{
+    struct fixture *f = *state;
+    struct heard heard = { .enter = true };
+
+    take(f, 1, 1);
+    take(f, 1, 4);
+    take(f, 1, 6);
+    account_announce(f->account, 1000, hear, &heard);
+    assert_int_equal(heard.n, 0);
+    account_announce(f->account, 1999, hear, &heard);
+    assert_int_equal(heard.n, 0);
+    account_announce(f->account, 2000, hear, &heard);
+    assert_int_equal(heard.n, 1);
+    assert_int_equal(heard.gap.reason, GAP_LOST);
+    assert_int_equal(heard.gap.packets, 3);
+    assert_int_equal(f->stats->sources[0].announced, 3);
+    account_announce(f->account, 10000, hear, &heard);
+    assert_int_equal(heard.n, 1);
+}
+
+static void
+what_is_overtaken_is_not_announced(void **state)
+{
+    struct fixture *f = *state;
+    struct heard heard = { .enter = true };
+
+    take(f, 1, 1);
+    take(f, 1, 5);
+    account_announce(f->account, 1000, hear, &heard);
+    take(f, 1, 3);
+    take(f, 1, 2);
+    take(f, 1, 8);              /* Two more are missing now. */
+    account_announce(f->account, 2000, hear, &heard);
+    assert_int_equal(heard.n, 1);
+    assert_int_equal(heard.gap.packets, 1);
+    take(f, 1, 7);
+    take(f, 1, 6);
+    account_announce(f->account, 3000, hear, &heard);
+    account_announce(f->account, 4000, hear, &heard);
+    assert_int_equal(heard.n, 1);
+    assert_int_equal(f->stats->sources[0].lost, 1);
+}
+
+static void
+a_loss_that_could_not_be_announced_is_announced_later(void **state)
+{
+    struct fixture *f = *state;
+    struct heard heard = { .enter = false };
+
+    take(f, 1, 1);
+    take(f, 1, 3);
+    account_announce(f->account, 1000, hear, &heard);
+    account_announce(f->account, 2000, hear, &heard);
+    assert_int_equal(heard.n, 1);
+    restart(f);
+    heard.enter = true;
+    account_announce(f->account, 3000, hear, &heard);
+    account_announce(f->account, 4000, hear, &heard);
+    assert_int_equal(heard.n, 2);
+    assert_int_equal(heard.gap.packets, 1);
+}
+
 int
 main(void)
 {
@@ -295,6 +378,9 @@ main(void)
         TEST(a_new_epoch_of_a_known_source_is_followed_from_its_first_number),
         TEST(an_epoch_that_is_over_does_not_come_again),
         TEST(the_books_go_on_after_a_restart),
+        TEST(numbers_that_stay_missing_are_announced_once_in_one_record),
+        TEST(what_is_overtaken_is_not_announced),
+        TEST(a_loss_that_could_not_be_announced_is_announced_later),
         TEST(a_source_without_vm_is_told_apart_by_mac),
         TEST(sources_beyond_the_table_are_counted_and_go_on),
         TEST(a_guest_that_changes_its_mac_leaves_room_for_other_tenants),

@@ -53,6 +53,17 @@ full_line(void)
         .msg = slice_from_string("GET / 200"),
         .redactions = 129,
         .src_ip = slice_of(bytes16, 16),
+        .gap = {
+            .reason = slice_from_string("lost-on-way"),
+            .packets = 3,
+            .bytes = UINT64_MAX,
+            .from_ns = 1700000000123456789,
+            .to_ns = 1700000001123456789,
+            .protocol = 6,
+            .src_port = 65535,
+            .dst_port = 514,
+            .dst_ip = slice_of(bytes16, 16),
+        },
     };
 }
 
@@ -98,6 +109,15 @@ assert_same_line(const struct batch_line *a, const struct batch_line *b)
     assert_same_slice(a->msg, b->msg);
     assert_int_equal(a->redactions, b->redactions);
     assert_same_slice(a->src_ip, b->src_ip);
+    assert_same_slice(a->gap.reason, b->gap.reason);
+    assert_int_equal(a->gap.packets, b->gap.packets);
+    assert_int_equal(a->gap.bytes, b->gap.bytes);
+    assert_int_equal(a->gap.from_ns, b->gap.from_ns);
+    assert_int_equal(a->gap.to_ns, b->gap.to_ns);
+    assert_int_equal(a->gap.protocol, b->gap.protocol);
+    assert_int_equal(a->gap.src_port, b->gap.src_port);
+    assert_int_equal(a->gap.dst_port, b->gap.dst_port);
+    assert_same_slice(a->gap.dst_ip, b->gap.dst_ip);
 }
 
 /* Unpacks one entry by the generated code, which must write the same bytes
@@ -174,6 +194,17 @@ generated_code_reads_the_same_line(void **state)
         .msg = slice_from_proto(p->msg),
         .redactions = p->redactions,
         .src_ip = slice_from_proto(p->src_ip),
+        .gap = {
+            .reason = slice_from_string(p->gap->reason),
+            .packets = p->gap->packets,
+            .bytes = p->gap->bytes,
+            .from_ns = p->gap->from_ns,
+            .to_ns = p->gap->to_ns,
+            .protocol = p->gap->protocol,
+            .src_port = p->gap->src_port,
+            .dst_port = p->gap->dst_port,
+            .dst_ip = slice_from_proto(p->gap->dst_ip),
+        },
     };
     assert_same_line(&read, &l);
     sluice__batch__free_unpacked(batch, NULL);
@@ -251,11 +282,11 @@ fields_and_entries_of_newer_versions_are_skipped(void **state)
     assert_int_equal(FIRST_KIND("\x0a\x02\x1a\x00"), BATCH_UNKNOWN);
     assert_int_equal(FIRST_KIND("\x0a\x00"), BATCH_UNKNOWN);
     assert_int_equal(FIRST_KIND("\x10\x05"), BATCH_UNKNOWN);
-    /* A line with a field 18 of each type, and a field 3 beside the line. */
-    assert_int_equal(FIRST_KIND("\x0a\x05\x12\x03\x90\x01\x07"), BATCH_LINE);
-    assert_int_equal(FIRST_KIND("\x0a\x07\x12\x05\x92\x01\x02xx"), BATCH_LINE);
-    assert_int_equal(FIRST_KIND("\x0a\x08\x12\x06\x95\x01xxxx"), BATCH_LINE);
-    assert_int_equal(FIRST_KIND("\x0a\x0c\x12\x0a\x91\x01xxxxxxxx"),
+    /* A line with a field 100 of each type, and a field 3 beside the line. */
+    assert_int_equal(FIRST_KIND("\x0a\x05\x12\x03\xa0\x06\x07"), BATCH_LINE);
+    assert_int_equal(FIRST_KIND("\x0a\x07\x12\x05\xa2\x06\x02xx"), BATCH_LINE);
+    assert_int_equal(FIRST_KIND("\x0a\x08\x12\x06\xa5\x06xxxx"), BATCH_LINE);
+    assert_int_equal(FIRST_KIND("\x0a\x0c\x12\x0a\xa1\x06xxxxxxxx"),
                      BATCH_LINE);
     assert_int_equal(FIRST_KIND("\x0a\x06\x12\x02\x08\x01\x18\x00"),
                      BATCH_LINE);

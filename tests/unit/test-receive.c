@@ -153,7 +153,7 @@ an_intent_survives_a_kill_until_the_packet_is_done(void **state)
     const struct receive_intent intent = {
         .tenant = 7, .generation = 2, .number = 9, .size = 1234,
     };
-    struct receive_intent found;
+    struct receive_interrupted found;
 
     send_text(f, "one");
     send_text(f, "two");
@@ -162,10 +162,10 @@ an_intent_survives_a_kill_until_the_packet_is_done(void **state)
     receive_socket_intend(f->receive, &intent);
     restart(f);
     assert_true(receive_socket_interrupted(f->receive, &found));
-    assert_int_equal(found.tenant, 7);
-    assert_int_equal(found.generation, 2);
-    assert_int_equal(found.number, 9);
-    assert_int_equal(found.size, 1234);
+    assert_int_equal(found.intent.tenant, 7);
+    assert_int_equal(found.intent.generation, 2);
+    assert_int_equal(found.intent.number, 9);
+    assert_int_equal(found.intent.size, 1234);
     receive_socket_done(f->receive);
     restart(f);
     assert_false(receive_socket_interrupted(f->receive, &found));
@@ -177,7 +177,7 @@ an_intent_is_about_one_packet(void **state)
 {
     struct fixture *f = *state;
     const struct receive_intent intent = { .tenant = 7 };
-    struct receive_intent found;
+    struct receive_interrupted found;
 
     send_text(f, "one");
     fill(f);
@@ -188,6 +188,58 @@ an_intent_is_about_one_packet(void **state)
     restart(f);
     assert_false(receive_socket_interrupted(f->receive, &found));
     expect_next(f, "two");
+}
+
+static void
+lines_of_a_packet_that_were_through_are_known_after_a_kill(void **state)
+{
+    struct fixture *f = *state;
+    const struct receive_intent intent = { .tenant = 7, .size = 1 };
+    struct receive_interrupted found;
+
+    send_text(f, "one");
+    send_text(f, "two");
+    fill(f);
+    for (int i = 0; i < 3; i++) {
+        receive_socket_intend(f->receive, &intent);
+        receive_socket_settle(f->receive, i == 1);
+    }
+    restart(f);
+    assert_true(receive_socket_interrupted(f->receive, &found));
+    assert_false(found.is_task);
+    assert_int_equal(found.n_settled, 3);
+    assert_int_equal(found.n_refused, 1);
+    assert_false(found.intended);
+    receive_socket_intend(f->receive, &intent);
+    restart(f);
+    assert_true(receive_socket_interrupted(f->receive, &found));
+    assert_true(found.intended);
+    receive_socket_done(f->receive);
+    assert_false(receive_socket_interrupted(f->receive, &found));
+    expect_next(f, "two");
+}
+
+static void
+a_task_is_known_after_a_kill_until_it_ends(void **state)
+{
+    struct fixture *f = *state;
+    const struct receive_task task = { .kind = 1, .slot = 2, .value = 3 };
+    struct receive_interrupted found;
+
+    send_text(f, "one");
+    fill(f);
+    receive_socket_begin_task(f->receive, &task);
+    restart(f);
+    assert_true(receive_socket_interrupted(f->receive, &found));
+    assert_true(found.is_task);
+    assert_int_equal(found.task.kind, 1);
+    assert_int_equal(found.task.slot, 2);
+    assert_int_equal(found.task.value, 3);
+    assert_int_equal(found.n_settled, 0);
+    receive_socket_end_task(f->receive);
+    restart(f);
+    assert_false(receive_socket_interrupted(f->receive, &found));
+    expect_next(f, "one");
 }
 
 static bool
@@ -284,6 +336,8 @@ main(void)
         TEST(packets_that_left_the_socket_survive_a_kill),
         TEST(an_intent_survives_a_kill_until_the_packet_is_done),
         TEST(an_intent_is_about_one_packet),
+        TEST(lines_of_a_packet_that_were_through_are_known_after_a_kill),
+        TEST(a_task_is_known_after_a_kill_until_it_ends),
         TEST(packets_do_not_stay_in_the_file_after_the_end),
         TEST(what_the_kernel_drops_is_counted_once),
     };

@@ -97,6 +97,7 @@ tenants_are_shown_with_their_books(void **state)
     a.server = "h:514";
     a.state = "connected";
     a.received = 21;
+    a.announced = 1;
     a.shipped = 1;
     a.spooled = 2;
     a.open = 3;
@@ -112,19 +113,20 @@ tenants_are_shown_with_their_books(void **state)
     r.tenants = tenants;
     r.n_tenants = 2;
     expect_text(render_tenants, &r,
-"  TENANT  NAME   SERVER             STATE      RECEIVED  = SHIPPED  "
-"+ SPOOLED  + OPEN  + QUARANTINED  + DROPPED  REDACTIONS    BYTES  "
+"  TENANT  NAME   SERVER             STATE      RECEIVED  + ANNOUNCED  "
+"= SHIPPED  + SPOOLED  + OPEN  + QUARANTINED  + DROPPED  REDACTIONS    BYTES  "
 "LATEST ERROR\n"
-"       7  seven  h:514              connected        21          1  "
-"        2       3              4         11           6  1.5 KiB  -\n"
-"16777215  last   [2001:db8::1]:514  backoff           0          0  "
-"        0       0              0          0           0      0 B  "
+"       7  seven  h:514              connected        21            1  "
+"        1          2       3              4         11           6  1.5 KiB  -\n"
+"16777215  last   [2001:db8::1]:514  backoff           0            0  "
+"        0          0       0              0          0           0      0 B  "
 "Connection refused\n");
     r.n_tenants = 1;
     expect_json(&r, "tenants",
 "{\n"
 "  \"tenants\": [\n"
 "    {\n"
+"      \"announced\": 1,\n"
 "      \"bytes\": 1536,\n"
 "      \"dropped\": 11,\n"
 "      \"error\": \"\",\n"
@@ -164,6 +166,7 @@ virtual_machines_are_shown(void **state)
     a.sent = 12;
     a.received = 11;
     a.lost = 1;
+    a.announced = 1;
     a.bytes = 1023;
     a.last_ns = NOW_NS - 2 * S;
     b.tenant = 8;
@@ -176,14 +179,14 @@ virtual_machines_are_shown(void **state)
     r.n_vms = 2;
     expect_text(render_vms, &r,
 "TENANT  VM                                    NAME  CLAIMS  HOST         "
-"PORT  MAC                ORIGIN  BEFORE  SENT  RECEIVED  LOST  REPLAYED  "
-"REDACTIONS   BYTES  LATEST\n"
+"PORT  MAC                ORIGIN  BEFORE  SENT  RECEIVED  LOST  "
+"ANNOUNCED  REPLAYED  REDACTIONS   BYTES  LATEST\n"
 "     7  a0000000-0000-4000-8000-000000000001  Büro  web     198.18.0.1   "
-"   5  02:00:00:00:00:0a  sluice       4    12        11     1         0  "
-"         0  1023 B     2 s\n"
+"   5  02:00:00:00:00:0a  sluice       4    12        11     1  "
+"        1         0           0  1023 B     2 s\n"
 "     8  -                                     -     -       2001:db8::1  "
-"   -  02:00:00:00:00:0a  stock        -     -         3     -         -  "
-"         0     0 B     0 s\n");
+"   -  02:00:00:00:00:0a  stock        -     -         3     -  "
+"        -         -           0     0 B     0 s\n");
     r.n_vms = 1;
     struct ds text = DS_EMPTY_INITIALIZER;
     render_json(&r, "vms", &text);

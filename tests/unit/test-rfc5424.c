@@ -570,12 +570,48 @@ hostile_messages_come_out_unambiguous(void **state)
     assert_true(n_sd > 1000);
 }
 
+static void
+a_gap_record_says_what_is_missing(void **state)
+{
+    (void) state;
+    static const uint8_t ipv6[16] = { 0xfd, [15] = 1 };
+    struct batch_line line = {
+        .source = 1, .switch_ns = SWITCH_NS, .pri = 44,
+        .app_name = slice_from_string("sluice"),
+        .msgid = slice_from_string("gap"),
+        .msg = slice_from_string("12 bytes"),
+        .src_ip = slice_of(ipv4, 16),
+        .gap = {
+            .reason = slice_from_string("tcp-missing"),
+            .packets = 2,
+            .bytes = UINT64_MAX,
+            .from_ns = SWITCH_NS - 1000,
+            .to_ns = SWITCH_NS,
+            .protocol = 6,
+            .src_port = 40000,
+            .dst_port = 514,
+            .dst_ip = slice_of(ipv6, 16),
+        },
+    };
+
+    assert_renders(
+        &bare_source, &line,
+        "<44>1 2026-11-20T16:13:00.123456Z " MAC " sluice - gap "
+        "[" SD_ID " tenant=\"7\"" TIME_PARAM " src-ip=\"10.0.0.1\" "
+        "gap=\"tcp-missing\" gap-packets=\"2\" "
+        "gap-bytes=\"18446744073709551615\" "
+        "gap-from=\"2026-11-20T16:13:00.123455789Z\" "
+        "gap-to=\"2026-11-20T16:13:00.123456789Z\" "
+        "gap-flow=\"tcp 10.0.0.1 40000 fd00::1 514\"] 12 bytes");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_with_everything_has_everything),
         cmocka_unit_test(what_is_not_known_is_absent),
+        cmocka_unit_test(a_gap_record_says_what_is_missing),
         cmocka_unit_test(hostname_is_the_name_or_the_uuid_or_the_mac),
         cmocka_unit_test(a_claimed_host_shows_only_where_it_differs),
         cmocka_unit_test(values_are_escaped_and_made_safe),
