@@ -136,6 +136,14 @@ unit_tests += tests/unit/test-no-dump
 tests_unit_test_no_dump_SOURCES = tests/unit/test-no-dump.c tests/unit/unit.h
 tests_unit_test_no_dump_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_no_dump_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test-recover
+tests_unit_test_recover_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/signed-packet.h \
+	tests/unit/test-recover.c \
+	tests/unit/unit.h
+tests_unit_test_recover_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
+tests_unit_test_recover_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-sandbox
 tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/unit.h
 tests_unit_test_sandbox_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
@@ -223,6 +231,11 @@ tests_bench_bench_stats_SOURCES = tests/bench/bench-stats.c
 tests_bench_bench_stats_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_bench_bench_stats_LDADD = $(PROXY_LIBS)
 
+# make check kills intake 100 times.
+.PHONY: check-kills
+check-kills: all
+	$(AM_V_at)$(TESTS_ENVIRONMENT) builddir=$(builddir) srcdir=$(srcdir) \
+		SLUICE_KILLS=1000 $(srcdir)/tests/control/test-kills.py
 .PHONY: bench
 bench: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(bench_programs)
@@ -287,12 +300,14 @@ AM_TESTS_ENVIRONMENT += \
 TESTS += \
 	tests/control/test-control.py \
 	tests/control/test-flows.py \
+	tests/control/test-kills.py \
 	tests/control/test-sluiced.py
 EXTRA_DIST += \
 	tests/control/child.py \
 	tests/control/harness.py \
 	tests/control/test-control.py \
 	tests/control/test-flows.py \
+	tests/control/test-kills.py \
 	tests/control/test-sluiced.py
 unit_tests += tests/unit/test-answer
 tests_unit_test_answer_SOURCES = \

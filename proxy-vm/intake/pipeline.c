@@ -9,6 +9,7 @@
 
 #include "openvswitch/vlog.h"
 #include "gap.h"
+#include "packets.h"
 #include "s2-decap.h"
 #include "s3-account.h"
 #include "s6-enrich.h"
@@ -17,7 +18,10 @@
 
 VLOG_DEFINE_THIS_MODULE(pipeline);
 
-enum { TICK_MS = 100 };
+enum {
+    TICK_MS = 100,
+    MAX_TRIES = 3,              /* Deaths that a packet may cause. */
+};
 
 /* What intake does between packets; goes into the journal of stage 1. */
 enum task_kind {
@@ -258,6 +262,29 @@ pipeline_drain(struct pipeline *p)
     }
 }
 
+/* If the packet that is next has killed enough processes, gives it up. */
+static void
+drop_poison(struct pipeline *p)
+{
+    struct record rec;
+
+    if (receive_socket_try(p->receive) > MAX_TRIES
+        && receive_socket_next(p->receive, &rec)) {
+        char vtep[INET6_ADDRSTRLEN];
+        struct in6_addr addr;
+
+        memcpy(&addr, rec.vtep, sizeof addr);
+        VLOG_ERR("%d processes died while they worked on a packet from %s: "
+                 "it is dropped; tell the makers of Sluice", MAX_TRIES,
+                 ipv6_string_mapped(vtep, &addr) ? vtep : "?");
+        stats_add(&p->stats->counters[INTAKE_PACKETS], 1);
+        stats_add(&p->stats->counters[INTAKE_BYTES], rec.packet.size);
+        count_drop(p, SLUICE_DROP_POISON);
+        p->n_settled = p->n_refused = 0;
+        receive_socket_done(p->receive);
+    }
+}
+
 char *
 pipeline_recover(struct pipeline *p)
 {
@@ -278,6 +305,7 @@ pipeline_recover(struct pipeline *p)
     if (step.is_task) {
         recover_task(p, &step.task);
     }
+    drop_poison(p);
     pipeline_drain(p);
     return NULL;
 }

@@ -23,7 +23,7 @@ enum {
 
 #define NOT_FILLED UINT32_MAX
 #define RX_MAGIC "SLUICERX"
-#define RX_VERSION 3
+#define RX_VERSION 4
 
 /* Which step is being done: the number of the read from the socket, then that
  * of the slot, then that of the task before it.  It moves in one store, and
@@ -51,6 +51,8 @@ struct rx_file {
     uint64_t lost_seen;         /* Latest SO_RXQ_OVFL figure. */
     uint64_t ticket;            /* See above. */
     struct rx_journal journal;
+    uint64_t tried_slot;        /* Ticket without its last part: the packet */
+    uint32_t n_tries;           /* with which so many processes began. */
     uint64_t received_ns;       /* Of all packets in the slots. */
     struct mmsghdr headers[N_SLOTS]; /* msg_len is NOT_FILLED until the kernel
                                       * wrote the packet. */
@@ -275,6 +277,23 @@ receive_socket_settle(struct receive *r, bool refused)
     }
     j->settled += (uint64_t) refused << 32 | 1;
     barrier();
+}
+
+uint32_t
+receive_socket_try(struct receive *r)
+{
+    struct rx_file *file = r->file;
+    uint64_t slot = file->ticket >> TICKET_DONE_SHIFT;
+
+    if (!has_next(file)) {
+        return 0;
+    }
+    if (file->tried_slot != slot) {
+        file->n_tries = 0;
+        barrier();
+        file->tried_slot = slot;
+    }
+    return ++file->n_tries;
 }
 
 void

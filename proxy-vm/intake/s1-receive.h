@@ -68,6 +68,11 @@ int receive_socket_bind(const struct in6_addr *addr, uint16_t port,
 bool receive_socket_interrupted(const struct receive *,
                                 struct receive_interrupted *ret);
 
+/* Notes that this process is about to work on the packet at 'done', which
+ * another one may have died of.  Returns how many have tried by now, or 0 if
+ * there is no packet. */
+uint32_t receive_socket_try(struct receive *);
+
 /* Marks the packet at 'done' as done. */
 void receive_socket_done(struct receive *);
 

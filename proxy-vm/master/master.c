@@ -22,6 +22,9 @@
 
 VLOG_DEFINE_THIS_MODULE(master);
 
+/* Packets wait in the socket while intake is away, and not for long. */
+enum { INTAKE_BACKOFF_MAX_MS = 50 };
+
 /* How long the programs may take to stop. */
 enum {
     INTAKE_PATIENCE_MS = 10 * 1000, /* It flushes into the spool. */
@@ -104,6 +107,7 @@ add_intake(struct master *m)
         argv[n++] = config_path_host_keys(m->config);
     }
     m->intake = supervisor_add(&m->supervisor, "intake", &argv, m->socket_fd);
+    m->intake->backoff_max_ms = INTAKE_BACKOFF_MAX_MS;
     m->intake->user = intake_user(m);
 }
 

@@ -73,6 +73,7 @@ supervisor_add(struct supervisor *s, const char *name, char ***argv, int fd)
     child->argv = *argv;
     *argv = NULL;
     child->fd = fd;
+    child->backoff_max_ms = BACKOFF_MAX_MS;
     child->goal = CHILD_RUN;
     child->start_at_ms = time_msec();
     ovs_list_push_back(&s->children, &child->node);
@@ -190,7 +191,7 @@ back_off(struct child *child)
     if (child->n_in_row <= 1) {
         child->backoff_ms = 0;
     } else {
-        child->backoff_ms = MIN(BACKOFF_MAX_MS,
+        child->backoff_ms = MIN(child->backoff_max_ms,
                                 MAX(BACKOFF_MIN_MS, 2 * child->backoff_ms));
     }
     child->start_at_ms = now + child->backoff_ms;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Starts programs, watches them, starts them again: at once the first time,
- * then after a pause that doubles from 100 ms to 10 s; a program that ran for
- * 30 s begins anew.  No program outlives its master.
+ * then after a pause that doubles from 100 ms to 10 s, or to less where that
+ * is said; a program that ran for 30 s begins anew.  No program outlives its master.
  *
  * SIGCHLD must be blocked and must wake the poll loop.
  *
@@ -27,6 +27,7 @@ struct child {
     char *name;                 /* "ship-7". */
     char **argv;                /* Null at its end; argv[0] is the path. */
     int fd;                     /* Borrowed; handed over as CHILD_FD; or -1. */
+    unsigned int backoff_max_ms; /* Of the pause before it is started again. */
     const struct child_user *user; /* Borrowed; null: the master's. */
 
     pid_t pid;                  /* 0: not running. */
