@@ -127,6 +127,37 @@ test_reset_keeps_the_sequence(void)
     sluice_port_destroy(port);
 }
 
+/* What a meter dropped is told from what was lost behind it. */
+static void
+test_meter_drops(void)
+{
+    struct sluice_port *port = sluice_port_create("br0", "p0", u16_to_ofp(1));
+    struct sluice_port_status status;
+
+    sluice_port_take(port, 3, 0);
+    sluice_port_count_sent(port, 2);
+    sluice_port_take(port, 7, 0);
+    sluice_port_count_metered(port, 7);
+    sluice_port_count_passed(port, 4);
+    sluice_port_count_sent(port, 1);
+    sluice_port_read(port, &status);
+    ovs_assert(status.figures.taken == 10);
+    ovs_assert(status.figures.sent == 3);
+    ovs_assert(status.figures.drops[SLUICE_DROP_METER] == 3);
+    ovs_assert(status.figures.drops[SLUICE_DROP_PUSH] == 4);
+
+    /* One passed the meter just after a reset. */
+    sluice_port_reset(port);
+    sluice_port_count_passed(port, 1);
+    sluice_port_count_sent(port, 1);
+    sluice_port_read(port, &status);
+    ovs_assert(status.figures.taken == 1);
+    ovs_assert(status.figures.sent == 1);
+    ovs_assert(status.figures.drops[SLUICE_DROP_METER] == 0);
+    ovs_assert(status.figures.drops[SLUICE_DROP_PUSH] == 0);
+    sluice_port_destroy(port);
+}
+
 /* Packets on their way during a reset are shown after it, so that what was
  * sent and dropped still adds up to what was taken. */
 static void
@@ -162,6 +193,7 @@ test_sluice_main(int argc OVS_UNUSED, char *argv[])
     test_reasons_have_names();
     test_reset_keeps_the_sequence();
     test_reset_amid_packets();
+    test_meter_drops();
 }
 
 OVSTEST_REGISTER("test-sluice", test_sluice_main);

@@ -48,6 +48,8 @@ is_equal(const struct ofpact_log_tunnel *a, const struct ofpact_log_tunnel *b)
             && a->has_vm == b->has_vm
             && a->has_tenant == b->has_tenant
             && a->tenant == b->tenant
+            && a->meter_id == b->meter_id
+            && a->provider_meter_id == b->provider_meter_id
             && !memcmp(a->vm, b->vm, sizeof a->vm)
             && !memcmp(&a->dst, &b->dst, sizeof a->dst));
 }
@@ -74,6 +76,8 @@ check_values(const struct ofpact_log_tunnel *a)
 
     check(a->has_tenant == (a->tenant != 0));
     check(a->tenant <= SLUICE_TLV_MAX_TENANT);
+    check(a->meter_id <= OFPM13_MAX);
+    check(a->provider_meter_id == UINT32_MAX);
     check(a->has_vm == (memcmp(a->vm, zeros, sizeof a->vm) != 0));
     check(a->has_dst == (memcmp(&a->dst, zeros, sizeof a->dst) != 0));
 }

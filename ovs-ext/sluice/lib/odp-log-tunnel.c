@@ -33,6 +33,7 @@ struct thread_state {
     bool is_taken;              /* Whether the others are valid. */
     uint32_t port_id;           /* Of the ingress port. */
     uint64_t index;             /* Of the first packet of the batch. */
+    size_t n_metered;           /* Packets that "pass" may count. */
 
     /* xoshiro256**, for activity ids.  All zeros: not seeded yet. */
     uint64_t random[4];
@@ -42,6 +43,8 @@ DEFINE_STATIC_PER_THREAD_DATA(struct thread_state, thread_state,
                               { .is_taken = false })
 
 static void take(struct thread_state *, struct dp_packet_batch *,
+                 uint32_t port_id, uint16_t flags);
+static void pass(struct thread_state *, const struct dp_packet_batch *,
                  uint32_t port_id);
 static void stamp(struct thread_state *, struct dp_packet_batch *,
                   const struct ovs_action_log_tunnel *,
@@ -86,7 +89,11 @@ sluice_odp_format(const struct ovs_action_log_tunnel *a, struct ds *ds)
     ds_put_format(ds, "log_tunnel(id=%"PRIu32",", a->port_id);
     switch ((enum sluice_odp_op) a->op) {
     case SLUICE_ODP_TAKE:
-        ds_put_cstr(ds, "take)");
+        ds_put_cstr(ds, a->arg & SLUICE_ODP_F_METERED
+                    ? "take=metered)" : "take)");
+        break;
+    case SLUICE_ODP_PASS:
+        ds_put_cstr(ds, "pass)");
         break;
     case SLUICE_ODP_STAMP:
         ds_put_format(ds, "stamp=%"PRIu16, a->arg);
@@ -120,6 +127,15 @@ sluice_odp_parse(const char *s, struct ofpbuf *odp_actions)
     }
     if (ovs_scan(s, "log_tunnel(id=%"SCNu32",take)%n", &id, &n)) {
         sluice_odp_put(odp_actions, id, SLUICE_ODP_TAKE, 0);
+        return n;
+    }
+    if (ovs_scan(s, "log_tunnel(id=%"SCNu32",take=metered)%n", &id, &n)) {
+        sluice_odp_put(odp_actions, id, SLUICE_ODP_TAKE,
+                       SLUICE_ODP_F_METERED);
+        return n;
+    }
+    if (ovs_scan(s, "log_tunnel(id=%"SCNu32",pass)%n", &id, &n)) {
+        sluice_odp_put(odp_actions, id, SLUICE_ODP_PASS, 0);
         return n;
     }
     if (ovs_scan(s, "log_tunnel(id=%"SCNu32",stamp=%"SCNu16",mtu=%"SCNu16")%n",
@@ -158,7 +174,10 @@ sluice_odp_execute(struct dp_packet_batch *batch,
 {
     switch ((enum sluice_odp_op) a->op) {
     case SLUICE_ODP_TAKE:
-        take(thread_state_get(), batch, a->port_id);
+        take(thread_state_get(), batch, a->port_id, a->arg);
+        break;
+    case SLUICE_ODP_PASS:
+        pass(thread_state_get(), batch, a->port_id);
         break;
     case SLUICE_ODP_STAMP:
         stamp(thread_state_get(), batch, a, rest);
@@ -203,16 +222,39 @@ count_drop(struct dp_packet_batch *batch, uint32_t port_id, uint16_t reason)
 
 static void
 take(struct thread_state *state, struct dp_packet_batch *batch,
-     uint32_t port_id)
+     uint32_t port_id, uint16_t flags)
 {
     struct sluice_port *port = sluice_port_find(port_id);
 
     state->is_taken = port != NULL;
+    state->n_metered = 0;
     if (port) {
         state->port_id = port_id;
         state->index = take_batch(port, batch);
+        if (flags & SLUICE_ODP_F_METERED) {
+            state->n_metered = dp_packet_batch_size(batch);
+            sluice_port_count_metered(port, state->n_metered);
+        }
     } else {
         count_drop(batch, port_id, SLUICE_DROP_PORT_GONE);
+    }
+}
+
+/* Counts what the meter left in 'batch'.  Never more than "take" had counted,
+ * whatever actions somebody made by hand. */
+static void
+pass(struct thread_state *state, const struct dp_packet_batch *batch,
+     uint32_t port_id)
+{
+    size_t n = MIN(state->n_metered, dp_packet_batch_size(batch));
+
+    state->n_metered = 0;
+    if (n && state->is_taken && state->port_id == port_id) {
+        struct sluice_port *port = sluice_port_find(port_id);
+
+        if (port) {
+            sluice_port_count_passed(port, n);
+        }
     }
 }
 

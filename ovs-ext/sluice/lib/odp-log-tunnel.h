@@ -4,6 +4,8 @@
  *
  *      clone(log_tunnel(id=N,take),tnl_push(...),log_tunnel(id=N,stamp=OFS,
  *            mtu=MTU),...)
+ *      clone(log_tunnel(id=N,take=metered),meter(M),log_tunnel(id=N,pass),
+ *            tnl_push(...),log_tunnel(id=N,stamp=OFS,mtu=MTU),...)
  *      log_tunnel(id=N,drop=REASON)
  *
  * where N is the id of the ingress port in the registry.  Each packet passes
@@ -12,6 +14,8 @@
  *
  *      take    counts the batch and reserves its sequence numbers.  It stands
  *              before tnl_push, which may lose packets.
+ *      pass    counts those that the meter let pass.  It does not run if there
+ *              are none, hence the counting on both sides of the meter.
  *      stamp   writes TIME, SEQUENCE and ACTIVITY into the option block,
  *              whose stamped part begins OFS bytes into the packet, then AUTH
  *              if that option is behind them, and corrects the checksum of the
@@ -38,10 +42,14 @@ struct sluice_odp_rest;
 
 /* What to do, and what 'arg' means. */
 enum sluice_odp_op {
-    SLUICE_ODP_TAKE,            /* 'arg' is 0. */
+    SLUICE_ODP_TAKE,            /* 'arg' is SLUICE_ODP_F_METERED or 0. */
     SLUICE_ODP_STAMP,           /* 'arg' is an offset in the packet. */
     SLUICE_ODP_DROP,            /* 'arg' is an enum sluice_drop_reason. */
+    SLUICE_ODP_PASS,            /* 'arg' is 0. */
 };
+
+/* In 'arg' of SLUICE_ODP_TAKE: a meter and SLUICE_ODP_PASS follow. */
+#define SLUICE_ODP_F_METERED 1
 
 /* Payload of OVS_ACTION_ATTR_LOG_TUNNEL. */
 struct ovs_action_log_tunnel {

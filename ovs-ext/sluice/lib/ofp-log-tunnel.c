@@ -38,6 +38,13 @@ dst_is_unicast(const struct in6_addr *dst)
             : ipv6_addr_is_set(dst) && !ipv6_addr_is_multicast(dst));
 }
 
+/* Whether 'meter' can be the number of a meter that somebody made. */
+static bool
+meter_is_ordinary(uint32_t meter)
+{
+    return meter && meter <= OFPM13_MAX;
+}
+
 /* Decodes 'sal', whose length has been checked, into 'a'. */
 enum ofperr
 sluice_ofp_decode(const struct sluice_action_log_tunnel *sal,
@@ -45,6 +52,7 @@ sluice_ofp_decode(const struct sluice_action_log_tunnel *sal,
 {
     uint16_t flags = ntohs(sal->flags);
     uint32_t tenant = ntohl(sal->tenant);
+    uint32_t meter = ntohl(sal->meter);
     enum ofperr error;
 
     error = ofputil_port_from_ofp11(sal->port, &a->port);
@@ -53,13 +61,13 @@ sluice_ofp_decode(const struct sluice_action_log_tunnel *sal,
     }
 
     if (flags & ~(SLUICE_ACTION_F_DST | SLUICE_ACTION_F_VM
-                  | SLUICE_ACTION_F_TENANT)
-        || !is_all_zeros(sal->pad, sizeof sal->pad)
+                  | SLUICE_ACTION_F_TENANT | SLUICE_ACTION_F_METER)
         || (!(flags & SLUICE_ACTION_F_DST)
             && !is_all_zeros(sal->dst, sizeof sal->dst))
         || (!(flags & SLUICE_ACTION_F_VM)
             && !is_all_zeros(sal->vm, sizeof sal->vm))
-        || (!(flags & SLUICE_ACTION_F_TENANT) && tenant)) {
+        || (!(flags & SLUICE_ACTION_F_TENANT) && tenant)
+        || (!(flags & SLUICE_ACTION_F_METER) && meter)) {
         return OFPERR_NXBRC_MUST_BE_ZERO;
     }
 
@@ -67,8 +75,13 @@ sluice_ofp_decode(const struct sluice_action_log_tunnel *sal,
     a->has_vm = (flags & SLUICE_ACTION_F_VM) != 0;
     a->has_tenant = (flags & SLUICE_ACTION_F_TENANT) != 0;
     a->tenant = tenant;
+    a->meter_id = meter;
+    a->provider_meter_id = UINT32_MAX;
     memcpy(&a->dst, sal->dst, sizeof a->dst);
     memcpy(a->vm, sal->vm, sizeof a->vm);
+    if ((flags & SLUICE_ACTION_F_METER) && !meter_is_ordinary(meter)) {
+        return OFPERR_OFPMMFC_INVALID_METER;
+    }
     if ((a->has_dst && !dst_is_unicast(&a->dst))
         || (a->has_vm && is_all_zeros(a->vm, sizeof a->vm))
         || (a->has_tenant && (!tenant || tenant > SLUICE_TLV_MAX_TENANT))) {
@@ -85,9 +98,11 @@ sluice_ofp_encode(const struct ofpact_log_tunnel *a,
 {
     sal->flags = htons((a->has_dst ? SLUICE_ACTION_F_DST : 0)
                        | (a->has_vm ? SLUICE_ACTION_F_VM : 0)
-                       | (a->has_tenant ? SLUICE_ACTION_F_TENANT : 0));
+                       | (a->has_tenant ? SLUICE_ACTION_F_TENANT : 0)
+                       | (a->meter_id ? SLUICE_ACTION_F_METER : 0));
     sal->port = ofputil_port_to_ofp11(a->port);
     sal->tenant = htonl(a->tenant);
+    sal->meter = htonl(a->meter_id);
     memcpy(sal->dst, &a->dst, sizeof sal->dst);
     memcpy(sal->vm, a->vm, sizeof sal->vm);
 }
@@ -127,6 +142,20 @@ parse_dst(const char *value, struct in6_addr *dst)
     return NULL;
 }
 
+static char *
+parse_meter(const char *value, uint32_t *meterp)
+{
+    unsigned int meter;
+
+    if (!str_to_uint(value, 0, &meter) || !meter_is_ordinary(meter)) {
+        return xasprintf("log_tunnel: meter=%s is not the number of a meter; "
+                         "give one that \"ovs-ofctl -O OpenFlow13 "
+                         "dump-meters\" lists", value);
+    }
+    *meterp = meter;
+    return NULL;
+}
+
 /* Parses 'arg', what stands between the parentheses, into 'a'.  Returns null
  * if successful, otherwise a sentence that the caller must free. */
 char *
@@ -134,19 +163,22 @@ sluice_ofp_parse(char *arg, const struct ofpact_parse_params *pp,
                  struct ofpact_log_tunnel *a)
 {
     bool has_port = false;
+    bool has_meter = false;
     char *key, *value;
 
+    a->provider_meter_id = UINT32_MAX;
     while (ofputil_parse_key_value(&arg, &key, &value)) {
         bool *seen = (!strcmp(key, "port") ? &has_port
                       : !strcmp(key, "dst") ? &a->has_dst
                       : !strcmp(key, "vm") ? &a->has_vm
                       : !strcmp(key, "tenant") ? &a->has_tenant
+                      : !strcmp(key, "meter") ? &has_meter
                       : NULL);
         char *error = NULL;
 
         if (!seen) {
             return xasprintf("log_tunnel: there is no argument \"%s\"; use "
-                             "port, dst, vm and tenant", key);
+                             "port, dst, vm, tenant and meter", key);
         }
         if (*seen) {
             return xasprintf("log_tunnel: %s= is given twice; leave one out",
@@ -164,6 +196,8 @@ sluice_ofp_parse(char *arg, const struct ofpact_parse_params *pp,
                                   "machine; write it like 123e4567-e89b-12d3-"
                                   "a456-426614174000", value);
             }
+        } else if (seen == &has_meter) {
+            error = parse_meter(value, &a->meter_id);
         } else if (!sluice_tenant_from_string(value, &a->tenant)) {
             error = xasprintf("log_tunnel: tenant=%s is not a number from 1 "
                               "to %d; it has to fit the 24 bits of a VNI",
@@ -201,7 +235,26 @@ sluice_ofp_format(const struct ofpact_log_tunnel *a,
         ds_put_format(fp->s, ",%stenant=%s%"PRIu32,
                       colors.param, colors.end, a->tenant);
     }
+    if (a->meter_id) {
+        ds_put_format(fp->s, ",%smeter=%s%"PRIu32,
+                      colors.param, colors.end, a->meter_id);
+    }
     ds_put_format(fp->s, "%s)%s", colors.paren, colors.end);
+}
+
+/* Returns the meter of the first log_tunnel action in 'ofpacts' that has one,
+ * or in an action nested in those, or 0. */
+uint32_t
+sluice_ofp_get_meter(const struct ofpact ofpacts[], size_t ofpacts_len)
+{
+    const struct ofpact_log_tunnel *a;
+
+    OFPACT_FOR_EACH_TYPE_FLATTENED (a, LOG_TUNNEL, ofpacts, ofpacts_len) {
+        if (a->meter_id) {
+            return a->meter_id;
+        }
+    }
+    return 0;
 }
 
 /* Checks what decoding cannot know.  A port that does not exist (yet) is legal

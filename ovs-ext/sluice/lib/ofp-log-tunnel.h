@@ -3,7 +3,7 @@
  * The OpenFlow half of log_tunnel: the action as text, as a struct ofpact, and
  * on the wire.
  *
- *      log_tunnel(port=PORT[,dst=IP][,vm=UUID][,tenant=N])
+ *      log_tunnel(port=PORT[,dst=IP][,vm=UUID][,tenant=N][,meter=N])
  *
  * sends a copy of the packet as it is at this point through GENEVE port PORT,
  * with the metadata that docs/wire-format describes.  The packet itself is not
@@ -28,6 +28,7 @@ enum sluice_action_flags {
     SLUICE_ACTION_F_DST = 1 << 0,
     SLUICE_ACTION_F_VM = 1 << 1,
     SLUICE_ACTION_F_TENANT = 1 << 2,
+    SLUICE_ACTION_F_METER = 1 << 3,
 };
 
 /* SLUICE_RAW_LOG_TUNNEL on the wire, in all versions of OpenFlow. */
@@ -39,7 +40,7 @@ struct sluice_action_log_tunnel {
     ovs_be16 flags;             /* SLUICE_ACTION_F_*. */
     ovs_be32 port;              /* OpenFlow 1.1+ port number. */
     ovs_be32 tenant;            /* 1 to 0xffffff. */
-    uint8_t pad[4];             /* Must be zero. */
+    ovs_be32 meter;             /* 1 to OFPM13_MAX. */
     uint8_t dst[16];            /* IPv6 address, or IPv4-mapped. */
     uint8_t vm[16];             /* UUID in the order of RFC 4122. */
 };
@@ -52,6 +53,7 @@ char *sluice_ofp_parse(char *arg, const struct ofpact_parse_params *,
                        struct ofpact_log_tunnel *) OVS_WARN_UNUSED_RESULT;
 void sluice_ofp_format(const struct ofpact_log_tunnel *,
                        const struct ofpact_format_params *);
+uint32_t sluice_ofp_get_meter(const struct ofpact[], size_t ofpacts_len);
 enum ofperr sluice_ofp_check(const struct ofpact_log_tunnel *,
                              const struct ofpact_check_params *);
 

@@ -29,6 +29,8 @@
 VLOG_DEFINE_THIS_MODULE(sluice);
 
 COVERAGE_DEFINE(log_tunnel_taken);
+COVERAGE_DEFINE(log_tunnel_metered);
+COVERAGE_DEFINE(log_tunnel_passed);
 COVERAGE_DEFINE(log_tunnel_stamped);
 COVERAGE_DEFINE(log_tunnel_dropped);
 
@@ -65,6 +67,8 @@ struct sluice_port {
     PADDED_MEMBERS(CACHE_LINE_SIZE,
         atomic_uint64_t taken;   /* Packets that reached the action. */
         atomic_uint64_t bytes;   /* Bytes in those, without the tunnel. */
+        atomic_uint64_t metered; /* Packets taken that a meter gets. */
+        atomic_uint64_t passed;  /* Those of them that the meter let pass. */
         atomic_uint64_t sent;    /* Packets stamped and passed on. */
         atomic_uint64_t drops[SLUICE_N_DROP_REASONS]; /* The others. */
     );
@@ -348,6 +352,22 @@ sluice_port_sequence(const struct sluice_port *port, uint64_t index,
     *ret_number = 1 + index % NUMBERS_PER_EPOCH;
 }
 
+/* Counts 'n_packets' taken before as about to be metered. */
+void
+sluice_port_count_metered(struct sluice_port *port, uint64_t n_packets)
+{
+    COVERAGE_ADD(log_tunnel_metered, n_packets);
+    counter_add(&port->metered, n_packets);
+}
+
+/* Counts 'n_packets' counted as metered before as passed by the meter. */
+void
+sluice_port_count_passed(struct sluice_port *port, uint64_t n_packets)
+{
+    COVERAGE_ADD(log_tunnel_passed, n_packets);
+    counter_add(&port->passed, n_packets);
+}
+
 /* Counts 'n_packets' taken before as sent. */
 void
 sluice_port_count_sent(struct sluice_port *port, uint64_t n_packets)
@@ -428,6 +448,8 @@ sluice_port_create__(const char *bridge, const char *name,
     ovsrcu_init(&port->identity, xzalloc(sizeof(struct sluice_identity)));
     atomic_init(&port->taken, 0);
     atomic_init(&port->bytes, 0);
+    atomic_init(&port->metered, 0);
+    atomic_init(&port->passed, 0);
     atomic_init(&port->sent, 0);
     for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
         atomic_init(&port->drops[i], 0);
@@ -490,21 +512,39 @@ sluice_ports_list(size_t *ret_n)
 /* Stores what the counters of 'port' say since the port was made.
  *
  * The datapath does not tell us of packets lost between being taken and being
- * stamped, where only the push of the header can lose them: they are what is
- * left over.  Reading 'taken' last may show a packet that is just on its way
- * as lost for a moment, but never too few. */
+ * stamped.  What a meter dropped is the difference between what it got and
+ * what it let pass; what is left over then, the push of the header lost.
+ * Reading later what is counted earlier, 'taken' last, may show a packet that
+ * is just on its way as lost for a moment, but never too few. */
 static void
 read_figures(const struct sluice_port *port, struct sluice_figures *f)
 {
     uint64_t settled = f->sent = counter_read(&port->sent);
+    uint64_t passed, rate;
 
     for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
         f->drops[i] = counter_read(&port->drops[i]);
         settled += f->drops[i];
     }
+    passed = counter_read(&port->passed);
+    rate = counter_read(&port->metered) - passed;
     f->bytes = counter_read(&port->bytes);
     f->taken = counter_read(&port->taken);
-    f->drops[SLUICE_DROP_PUSH] += f->taken - settled;
+    f->drops[SLUICE_DROP_METER] += rate;
+    f->drops[SLUICE_DROP_PUSH] += f->taken - settled - rate;
+}
+
+/* Adapts 'base', the figures at the time of a reset, to 'f', the ones of now:
+ * what was on its way at the reset seemed lost for 'reason' then.  It was not,
+ * so it belongs to what came after. */
+static void
+forgive_reset(struct sluice_figures *base, const struct sluice_figures *f,
+              enum sluice_drop_reason reason)
+{
+    if (f->drops[reason] < base->drops[reason]) {
+        base->taken -= base->drops[reason] - f->drops[reason];
+        base->drops[reason] = f->drops[reason];
+    }
 }
 
 /* Stores what is known of 'port', with figures since sluice_port_reset(). */
@@ -529,13 +569,8 @@ sluice_port_read(struct sluice_port *port, struct sluice_port_status *status)
                              &status->number);
     }
 
-    /* What was on its way at the time of the reset seemed lost then.  It was
-     * not, so it belongs to what came after. */
-    if (f->drops[SLUICE_DROP_PUSH] < base->drops[SLUICE_DROP_PUSH]) {
-        base->taken -= (base->drops[SLUICE_DROP_PUSH]
-                        - f->drops[SLUICE_DROP_PUSH]);
-        base->drops[SLUICE_DROP_PUSH] = f->drops[SLUICE_DROP_PUSH];
-    }
+    forgive_reset(base, f, SLUICE_DROP_METER);
+    forgive_reset(base, f, SLUICE_DROP_PUSH);
     f->taken -= base->taken;
     f->bytes -= base->bytes;
     f->sent -= base->sent;

@@ -108,6 +108,8 @@ uint64_t sluice_port_take(struct sluice_port *, uint64_t n_packets,
                           uint64_t n_bytes);
 void sluice_port_sequence(const struct sluice_port *, uint64_t index,
                           uint32_t *epoch, uint32_t *number);
+void sluice_port_count_metered(struct sluice_port *, uint64_t n_packets);
+void sluice_port_count_passed(struct sluice_port *, uint64_t n_packets);
 void sluice_port_count_sent(struct sluice_port *, uint64_t n_packets);
 void sluice_port_count_drop(struct sluice_port *, enum sluice_drop_reason,
                             uint64_t n_packets);

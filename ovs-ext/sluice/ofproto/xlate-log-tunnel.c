@@ -12,6 +12,7 @@
 
 #include "flow.h"
 #include "netdev.h"
+#include "netlink.h"
 #include "odp-netlink.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-actions.h"
@@ -63,6 +64,13 @@ sluice_xlate_init(struct sluice_xlate *sx,
                      "external_ids:sluice-tenant",
                      sluice_port_name(ingress));
         sx->reason = SLUICE_DROP_UNCONFIGURED;
+        return false;
+    }
+
+    /* A flow has the datapath's meter from the check when it was added.  What
+     * came another way is not sent at all: the limit protects somebody. */
+    if (action->meter_id && action->provider_meter_id == UINT32_MAX) {
+        sx->reason = SLUICE_DROP_NO_METER;
         return false;
     }
     return true;
@@ -146,12 +154,21 @@ sluice_xlate_build(struct sluice_xlate *sx, struct ovs_action_push_tnl *push)
     push->header_len += size;
 }
 
-/* Appends what must stand before tnl_push to 'odp_actions'. */
+/* Appends what must stand before tnl_push to 'odp_actions'.  The meter stands
+ * behind "take", so that what it drops has a sequence number and is missed. */
 void
 sluice_xlate_put_take(const struct sluice_xlate *sx,
                       struct ofpbuf *odp_actions)
 {
-    sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_TAKE, 0);
+    if (!sx->action->meter_id) {
+        sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_TAKE, 0);
+        return;
+    }
+    sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_TAKE,
+                   SLUICE_ODP_F_METERED);
+    nl_msg_put_u32(odp_actions, OVS_ACTION_ATTR_METER,
+                   sx->action->provider_meter_id);
+    sluice_odp_put(odp_actions, sx->port_id, SLUICE_ODP_PASS, 0);
 }
 
 /* Appends what must stand right behind tnl_push to 'odp_actions'. */
@@ -213,4 +230,8 @@ sluice_xlate_format(const struct sluice_xlate *sx, struct ds *ds)
     }
     ds_put_format(ds, "; TIME, SEQUENCE%s are stamped on each packet",
                   c->has_auth ? ", ACTIVITY and AUTH" : " and ACTIVITY");
+    if (sx->action->meter_id) {
+        ds_put_format(ds, "; meter %"PRIu32" limits their rate",
+                      sx->action->meter_id);
+    }
 }
