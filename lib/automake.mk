@@ -30,7 +30,7 @@ lib_libsluice_a_SOURCES = \
 
 # What a program that uses all of lib/ links.
 SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
-	$(HYPERSCAN_LIBS) $(ZSTD_LIBS) $(SODIUM_LIBS) $(PROTOBUF_C_LIBS)
+	$(HYPERSCAN_LIBS) $(YAML_LIBS) $(ZSTD_LIBS) $(SODIUM_LIBS) $(PROTOBUF_C_LIBS)
 
 # Batches: bodies and their seal.
 lib_libsluice_a_SOURCES += \
@@ -44,14 +44,30 @@ lib_libsluice_a_SOURCES += \
 # Redaction.
 lib_libsluice_a_SOURCES += \
 	lib/redact-digits.c \
+	lib/redact-example.c \
+	lib/redact-example.h \
 	lib/redact-internal.h \
 	lib/redact-match.c \
 	lib/redact-pattern.c \
-	lib/redact-rules.def \
+	lib/redact-rules.c \
+	lib/redact-rules.h \
 	lib/redact-scan.c \
 	lib/redact-value.c \
 	lib/redact.c
+nodist_lib_libsluice_a_SOURCES = lib/redaction-rules.c
+dist_pkgdata_DATA = lib/redaction-rules.yaml
+CLEANFILES += lib/redaction-rules.c
 EXTRA_DIST += docs/redaction.md
+dist_man_MANS += docs/man/sluice-redaction.5
+# The built-in rules: the text of the file that is installed, a string a line.
+lib/redaction-rules.c: lib/redaction-rules.yaml
+	$(AM_V_GEN)$(MKDIR_P) lib && { \
+	echo '/* Made from redaction-rules.yaml. */' && \
+	echo '#include "redact-rules.h"' && \
+	echo 'const char redact_builtin_text[] =' && \
+	sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/    "&\\n"/' \
+		$(srcdir)/lib/redaction-rules.yaml && \
+	echo '    ;'; } > $@.tmp && mv $@.tmp $@
 # The keys of hosts, and what AUTH holds.
 lib_libsluice_a_SOURCES += \
 	lib/key-file.c \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Payment card numbers: 13 to 19 digits in one run or in the groups that are
- * printed on cards, with an issuer's prefix and the check digit of ISO/IEC
- * 7812-1 annex B (Luhn).
+ * Numbers that no literal leads to.  Payment cards: 13 to 19 digits in one run
+ * or in the groups that are printed on cards, with an issuer's prefix and the
+ * check digit of ISO/IEC 7812-1 annex B (Luhn).  IBANs (ISO 13616): country,
+ * length and check digits.  Social security numbers of the USA.
  *
  * In: where a run of digits starts.
  * Out: where the number ends.
@@ -88,8 +89,7 @@ is_card(const uint8_t *digits, size_t n)
 static bool
 is_end(const struct redact_scan *scan, uint32_t pos)
 {
-    return pos == scan->size || (!redact_is_alnum(scan->data[pos])
-                                 && !redact_is_mark(scan, pos));
+    return pos == scan->size || !redact_is_alnum(scan->data[pos]);
 }
 
 /* Matches digits at 'pos' grouped as 'sizes', which ends with a zero.
@@ -134,7 +134,7 @@ redact_match_card(struct redact_scan *scan, const struct redact_rule *rule,
 
     scan->n_examined += CARD_MAX + 5;
     if (start > 1 && p[-1] == '.'
-        && (redact_is_digit(p[-2]) || p[-2] == REDACT_MARK_SUFFIX[0])) {
+        && redact_is_digit(p[-2])) {
         return false;           /* Decimals of a fraction. */
     }
     while (n < left && n <= CARD_MAX && redact_is_digit(p[n])) {
@@ -156,4 +156,107 @@ redact_match_card(struct redact_scan *scan, const struct redact_rule *rule,
         }
     }
     return false;
+}
+
+/* Lengths of IBANs (SWIFT's registry). */
+static const struct {
+    char country[3];
+    uint8_t size;
+} ibans[] = {
+    { "AD", 24 }, { "AE", 23 }, { "AL", 28 }, { "AT", 20 }, { "AZ", 28 },
+    { "BA", 20 }, { "BE", 16 }, { "BG", 22 }, { "BH", 22 }, { "BI", 27 },
+    { "BR", 29 }, { "BY", 28 }, { "CH", 21 }, { "CR", 22 }, { "CY", 28 },
+    { "CZ", 24 }, { "DE", 22 }, { "DJ", 27 }, { "DK", 18 }, { "DO", 28 },
+    { "EE", 20 }, { "EG", 29 }, { "ES", 24 }, { "FI", 18 }, { "FK", 18 },
+    { "FO", 18 }, { "FR", 27 }, { "GB", 22 }, { "GE", 22 }, { "GI", 23 },
+    { "GL", 18 }, { "GR", 27 }, { "GT", 28 }, { "HR", 21 }, { "HU", 28 },
+    { "IE", 22 }, { "IL", 23 }, { "IQ", 23 }, { "IS", 26 }, { "IT", 27 },
+    { "JO", 30 }, { "KW", 30 }, { "KZ", 20 }, { "LB", 28 }, { "LC", 32 },
+    { "LI", 21 }, { "LT", 20 }, { "LU", 20 }, { "LV", 21 }, { "LY", 25 },
+    { "MC", 27 }, { "MD", 24 }, { "ME", 22 }, { "MK", 19 }, { "MN", 20 },
+    { "MR", 27 }, { "MT", 31 }, { "MU", 30 }, { "NI", 28 }, { "NL", 18 },
+    { "NO", 15 }, { "OM", 23 }, { "PK", 24 }, { "PL", 28 }, { "PS", 29 },
+    { "PT", 25 }, { "QA", 29 }, { "RO", 24 }, { "RS", 22 }, { "RU", 33 },
+    { "SA", 24 }, { "SC", 31 }, { "SD", 18 }, { "SE", 24 }, { "SI", 19 },
+    { "SK", 24 }, { "SM", 27 }, { "SO", 23 }, { "ST", 25 }, { "SV", 28 },
+    { "TL", 23 }, { "TN", 24 }, { "TR", 26 }, { "UA", 29 }, { "VA", 22 },
+    { "VG", 24 }, { "XK", 20 },
+};
+#define IBAN_MAX 34
+
+/* Returns what is left of 'rest' with the character 'c' behind it, modulo
+ * 97. */
+static unsigned int
+mod97(unsigned int rest, uint8_t c)
+{
+    return (redact_is_digit(c) ? (rest * 10 + c - '0') % 97
+            : (rest * 100 + c - 'A' + 10) % 97);
+}
+
+bool
+redact_match_iban(struct redact_scan *scan, const struct redact_rule *rule,
+                  struct redact_state *state, uint32_t start, uint32_t end,
+                  struct redact_match *ret)
+{
+    uint8_t text[IBAN_MAX];
+    size_t size = 0;
+
+    (void) rule;
+    (void) state;
+    (void) end;
+    scan->n_examined += 8;
+    for (size_t i = 0; i < sizeof ibans / sizeof ibans[0] && !size; i++) {
+        size = !memcmp(ibans[i].country, scan->data + start, 2)
+               ? ibans[i].size : 0;
+    }
+    uint32_t pos = start;
+    for (size_t n = 0; n < size; ) {
+        uint8_t c = pos < scan->size ? scan->data[pos++] : 0;
+
+        if (c == ' ' && n && n % 4 == 0 && scan->data[pos - 2] != ' ') {
+            continue;
+        } else if (!redact_is_digit(c) && (c < 'A' || c > 'Z')) {
+            return false;
+        }
+        text[n++] = c;
+    }
+    if (!size || !is_end(scan, pos)) {
+        return false;
+    }
+    scan->n_examined += 64;
+    unsigned int rest = 0;
+    for (size_t i = 0; i < size; i++) {
+        rest = mod97(rest, text[(i + 4) % size]);
+    }
+    *ret = (struct redact_match) { .start = start, .end = pos };
+    return rest == 1;
+}
+
+/* The bitmap promises the digits and hyphens. */
+bool
+redact_match_ssn(struct redact_scan *scan, const struct redact_rule *rule,
+                 struct redact_state *state, uint32_t start, uint32_t end,
+                 struct redact_match *ret)
+{
+    const uint8_t *p = scan->data + start;
+    uint32_t stop = start + 11;
+
+    (void) rule;
+    (void) state;
+    (void) end;
+    scan->n_examined += 8;
+    if (stop > scan->size || !is_end(scan, stop)
+        || (stop < scan->size && scan->data[stop] == '-')
+        || (start && (p[-1] == '-' || p[-1] == '.' || p[-1] == '_'))
+        || p[0] == '9' || !memcmp(p, "000", 3) || !memcmp(p, "666", 3)
+        || !memcmp(p + 4, "00", 2) || !memcmp(p + 7, "0000", 4)) {
+        return false;
+    }
+    for (int i = 0; i < 11; i++) {
+        if (i == 3 || i == 6 ? p[i] != '-' : !redact_is_digit(p[i])) {
+            return false;
+        }
+    }
+    *ret = (struct redact_match) { .start = start, .end = stop };
+    return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of the redactor share: the text under scan, the rules as
- * compiled from redact-rules.def, and the matchers that a rule may name.
+ * What the files of the redactor share: the text under scan, a rule as it
+ * is compiled, and the matchers that a rule may name.
  *
  * How it stays linear.  A matcher never walks a run of bytes by itself: it
  * asks redact_run_end(), which remembers the run that it walked last, one memo
@@ -14,7 +14,10 @@
 
 #include "redact.h"
 
-#define REDACT_MAX_ITEMS 8
+#define REDACT_MAX_ITEMS 20
+
+/* Bytes that an item of what stands before a literal may have. */
+#define REDACT_MAX_BEFORE 128
 
 /* Zero bytes around the text under scan. */
 #define REDACT_PADDING 64
@@ -92,10 +95,14 @@ typedef bool redact_matcher(struct redact_scan *, const struct redact_rule *,
 
 redact_matcher redact_match_shape;          /* Literal, then the pattern. */
 redact_matcher redact_match_value;          /* Literal in a key: its value. */
+redact_matcher redact_match_option;         /* Command, option, pattern. */
+redact_matcher redact_match_cookie;         /* Value of a Cookie header. */
 redact_matcher redact_match_authorization;  /* Likewise, behind a scheme. */
 redact_matcher redact_match_url;            /* Password in a URL. */
 redact_matcher redact_match_pem;            /* Private-key block. */
 redact_matcher redact_match_card;           /* Start of a run of digits. */
+redact_matcher redact_match_iban;           /* Letters and digits. */
+redact_matcher redact_match_ssn;            /* Start of a run of digits. */
 redact_matcher redact_match_email;          /* '@'. */
 
 /* Confirms a secret that was found. */
@@ -103,17 +110,37 @@ typedef bool redact_validator(const uint8_t *, size_t);
 
 redact_validator redact_valid_basic;
 redact_validator redact_valid_opaque;
+redact_validator redact_valid_mixed;
+redact_validator redact_valid_phone;
 
-/* One row of redact-rules.def. */
+/* What is done about a secret. */
+enum redact_action {
+    REDACT_MASK,                /* A mark in its place. */
+    REDACT_PSEUDONYM,           /* A mark that the same secret always gets. */
+    REDACT_DROP_FIELD,          /* Nothing in its place, nor its key. */
+    REDACT_DROP_MESSAGE,
+};
+
+/* A rule, as redact-rules.h reads it.  It owns its strings. */
 struct redact_rule {
-    const char *id;
+    char *id;
+    char *description;          /* May be null, as all below. */
     redact_matcher *matcher;
-    bool caseless;
-    const char *literals;       /* '|' between; null: found by the scan for
-                                 * digits or for '@'. */
-    const char *regex;          /* Null: the matcher needs none. */
-    redact_validator *validator;
+    char **literals;            /* None: found by redact_scan_bytes(). */
+    size_t n_literals;
+    bool caseless;              /* The literals are. */
+    bool whole;                 /* The literal is all of the key. */
+    bool boundary;              /* No letter or digit before the literal. */
+    bool enabled;
+    char *option;               /* Of a command, as "-p". */
+    struct redact_pattern before;   /* What stands before the literal. */
     struct redact_pattern pattern;
+    redact_validator *validator;
+    enum redact_action action;
+    char **examples;            /* Must match, see redact-example.h, */
+    size_t n_examples;
+    char **others;              /* must not. */
+    size_t n_others;
 };
 
 /* redact-pattern.c */
@@ -133,13 +160,20 @@ uint32_t redact_value_end(struct redact_scan *, const struct redact_match *,
 bool redact_luhn(const uint8_t *digits, size_t n);
 
 /* redact-scan.c: bitmaps with a bit per byte of 'data', which is padded, and a
- * zero word more: 'digit' where a payment card's number could start, 'at' for
- * '@'. */
+ * zero word more. */
+struct redact_bitmaps {
+    uint64_t *card;             /* Where a payment card's number, */
+    uint64_t *ssn;              /* a social security number, */
+    uint64_t *iban;             /* an IBAN could start. */
+    uint64_t *at;               /* '@'. */
+};
 void redact_scan_bytes(const uint8_t *data, size_t size,
-                       uint64_t *digit, uint64_t *at);
+                       const struct redact_bitmaps *);
 
-/* For tests: what 'n_examined' above has come to. */
+/* For tests: what 'n_examined' above has come to, and the rules. */
 uint64_t redactor_n_examined(const struct redactor *);
+struct redact_rules;
+const struct redact_rules *redactor_rules(const struct redactor *);
 
 static inline bool
 redact_is_digit(uint8_t c)
@@ -151,17 +185,6 @@ static inline bool
 redact_is_alnum(uint8_t c)
 {
     return redact_is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-}
-
-/* Returns whether a mark begins at 'pos'.  What a matcher did not take for the
- * sake of what stood there, it must not take once a mark is in its place. */
-static inline bool
-redact_is_mark(const struct redact_scan *scan, uint32_t pos)
-{
-    const size_t n = strlen(REDACT_MARK_PREFIX);
-
-    return pos < scan->size && scan->size - pos >= n
-           && !memcmp(scan->data + pos, REDACT_MARK_PREFIX, n);
 }
 
 #endif /* lib/redact-internal.h */

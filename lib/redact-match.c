@@ -10,6 +10,8 @@
 #include "redact-internal.h"
 
 #define PEM_MAX_LABEL 48        /* Bytes of "RSA PRIVATE KEY" and the like. */
+#define COMMAND_MAX 256         /* Bytes of a command line looked at. */
+#define MAX_OPTIONS 4           /* Words looked at that begin as the option. */
 #define MAX_PORT 6              /* Digits looked at to tell a port. */
 
 /* Control bytes, space, '"', ''', '<' and '>' end a URL. */
@@ -31,9 +33,9 @@ static const struct redact_set not_at_set = {
     { UINT64_MAX, 0xfffffffffffffffe, UINT64_MAX, UINT64_MAX }
 };
 
-/* Upper-case letters, digits, space. */
+/* Letters, digits, space. */
 static const struct redact_set label_set = {
-    { 0x03ff000100000000, 0x0000000007fffffe, 0, 0 }
+    { 0x03ff000100000000, 0x07fffffe07fffffe, 0, 0 }
 };
 
 /* Letters of any script, digits, '.', '_', '%', '+', '-'. */
@@ -57,6 +59,29 @@ static const char *const algorithm_domains[] = {
     "libssh.org", "lysator.liu.se", "openssh.com", "ssh.com",
 };
 
+/* Matches 'pattern', from its last item to its first, before 'pos'.  Returns
+ * where it starts, or UINT32_MAX. */
+static uint32_t
+match_before(struct redact_scan *scan, const struct redact_pattern *pattern,
+             uint32_t pos)
+{
+    for (size_t i = pattern->n_items; i-- > 0; ) {
+        const struct redact_item *item = &pattern->items[i];
+        uint32_t n = 0;
+
+        while (n < item->max && n < pos
+               && redact_set_has(&item->set, scan->data[pos - n - 1])) {
+            n++;
+        }
+        scan->n_examined += n + 1;
+        if (n < item->min) {
+            return UINT32_MAX;
+        }
+        pos -= n;
+    }
+    return pos;
+}
+
 bool
 redact_match_shape(struct redact_scan *scan, const struct redact_rule *rule,
                    struct redact_state *state, uint32_t start, uint32_t end,
@@ -64,12 +89,71 @@ redact_match_shape(struct redact_scan *scan, const struct redact_rule *rule,
 {
     struct redact_match m = { .start = start };
 
-    if (!redact_pattern_match(scan, &rule->pattern, state->memos, end,
-                              &m.start, &m.end)) {
+    if ((rule->boundary && start && redact_is_alnum(scan->data[start - 1]))
+        || !redact_pattern_match(scan, &rule->pattern, state->memos, end,
+                                 &m.start, &m.end)) {
         return false;
+    }
+    if (rule->before.n_items) {
+        m.start = match_before(scan, &rule->before, start);
+        if (m.start == UINT32_MAX) {
+            return false;
+        }
     }
     *ret = m;
     return m.end > m.start;
+}
+
+/* Returns whether one of the words between the command and 'pos' begins with
+ * 'option', and where that ends in '*pos'.  A command goes as far as
+ * COMMAND_MAX bytes, or to what ends it in a shell. */
+static bool
+find_option(struct redact_scan *scan, const char *option, uint32_t *pos)
+{
+    uint32_t limit = scan->size - *pos > COMMAND_MAX ? *pos + COMMAND_MAX
+                                                     : scan->size;
+    size_t n = strlen(option);
+    uint32_t p = *pos;
+
+    for (; p < limit && !strchr("|;\n", scan->data[p]); p++) {
+        if ((scan->data[p] == ' ' || scan->data[p] == '\t')
+            && scan->size - p > n && !memcmp(scan->data + p + 1, option, n)
+            && scan->data[p + 1 + n] != '-') {
+            scan->n_examined += p - *pos;
+            *pos = p + 1 + n;
+            return true;
+        }
+    }
+    scan->n_examined += p - *pos;
+    return false;
+}
+
+/* What a command's option holds.  The pattern stands right behind it. */
+bool
+redact_match_option(struct redact_scan *scan, const struct redact_rule *rule,
+                    struct redact_state *state, uint32_t start, uint32_t end,
+                    struct redact_match *ret)
+{
+    struct redact_match m = { .start = start };
+    uint32_t pos = end;
+
+    (void) state;
+    if ((start && (redact_is_alnum(scan->data[start - 1])
+                   || scan->data[start - 1] == '_'))
+        || end >= scan->size || !strchr(" \t", scan->data[end])) {
+        return false;
+    }
+    for (int i = 0; i < MAX_OPTIONS && find_option(scan, rule->option, &pos);
+         i++) {
+        struct redact_memo memos[REDACT_MAX_ITEMS] = { { .end = 0 } };
+
+        if (redact_pattern_match(scan, &rule->pattern, memos, pos, &m.start,
+                                 &m.end) && m.end > m.start) {
+            *ret = m;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Returns whether digits and a path stand at 'pos', as behind a host. */
@@ -153,8 +237,9 @@ redact_match_pem(struct redact_scan *scan, const struct redact_rule *rule,
     }
     uint32_t pos = redact_run_end(scan, &label_set, &state->own[0], end);
     if (pos - end > PEM_MAX_LABEL
-        || find(scan, end, pos, "PRIVATE KEY") == pos
-        || scan->size - pos < 5 || memcmp(scan->data + pos, "-----", 5)) {
+        || (find(scan, end, pos, "PRIVATE KEY") == pos
+            && find(scan, end, pos, "Static key") == pos)
+        || scan->size - pos < 4 || memcmp(scan->data + pos, "----", 4)) {
         return false;
     }
     uint32_t limit = find(scan, pos, scan->size, "\"");
@@ -164,7 +249,11 @@ redact_match_pem(struct redact_scan *scan, const struct redact_rule *rule,
         }
     }
     uint32_t stop = find(scan, pos + 5 < limit ? pos + 5 : limit, limit,
-                         "-----END ");
+                         "---- END ");
+    if (stop == limit) {
+        stop = find(scan, pos + 5 < limit ? pos + 5 : limit, limit,
+                    "-----END ");
+    }
     if (stop < limit) {
         stop = redact_run_end(scan, &label_set, &state->own[1], stop + 9);
         for (int i = 0; i < 5 && stop < limit && scan->data[stop] == '-';
@@ -294,4 +383,34 @@ redact_valid_opaque(const uint8_t *p, size_t n)
         lower |= p[i] >= 'a' && p[i] <= 'z';
     }
     return digit || (upper && lower);
+}
+
+/* Returns whether the 'n' bytes at 'p' have both a digit and a letter, or
+ * letters of both cases and a mark: no word, no number, no path of words. */
+bool
+redact_valid_mixed(const uint8_t *p, size_t n)
+{
+    bool upper = false;
+    bool lower = false;
+    bool digit = false;
+
+    for (size_t i = 0; i < n; i++) {
+        digit |= redact_is_digit(p[i]);
+        upper |= p[i] >= 'A' && p[i] <= 'Z';
+        lower |= p[i] >= 'a' && p[i] <= 'z';
+    }
+    return (digit && (upper || lower)) || (n >= 16 && upper && lower);
+}
+
+/* Returns whether the 'n' bytes at 'p' have as many digits as a telephone
+ * number with its country code (ITU-T E.164), at least 9. */
+bool
+redact_valid_phone(const uint8_t *p, size_t n)
+{
+    size_t n_digits = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        n_digits += redact_is_digit(p[i]);
+    }
+    return n_digits >= 9 && n_digits <= 15;
 }

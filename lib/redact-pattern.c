@@ -5,7 +5,7 @@
  *
  *     pattern = *item
  *     item    = [ "(" ] set [ "{" min [ "," [ max ] ] "}" ]
- *     set     = byte | "\" class | "[" 1*( byte [ "-" byte ] | "\" class ) "]"
+ *     set     = byte | "\" class | "[" [ "^" ] 1*( byte [ "-" byte ] | "\" class ) "]"
  *     class   = "w" (letters, digits, "_") | "d" | "s" | the byte itself
  *
  * "(" stands where the secret starts; without one the secret starts at the
@@ -57,7 +57,9 @@ static bool
 parse_brackets(struct redact_set *set, const char **p)
 {
     const char *s = *p;
+    bool negated = *s == '^';
 
+    s += negated;
     while (*s && *s != ']') {
         if (*s == '\\') {
             if (!s[1]) {
@@ -75,6 +77,9 @@ parse_brackets(struct redact_set *set, const char **p)
             set_add(set, s[0], s[0]);
             s++;
         }
+    }
+    for (int i = 0; i < 4 && negated; i++) {
+        set->bits[i] = ~set->bits[i];
     }
     *p = s + 1;
     return *s == ']';

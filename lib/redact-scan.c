@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One pass over the bytes of a message for what no literal leads to: runs of
- * digits that could be a payment card's number, and '@'.
+ * digits that could be a payment card's number, an IBAN or a social security
+ * number, and '@'.
  *
  * In: the message.
  * Out: a bitmap of each.
@@ -16,7 +17,7 @@
 
 /* What a block consists of, a bit per byte. */
 struct classes {
-    uint64_t digit, alnum, at, joint;
+    uint64_t digit, upper, alnum, at, dash, joint;
 };
 
 #ifdef __SSE2__
@@ -48,8 +49,11 @@ classify(const uint8_t block[BLOCK])
 
         c.digit |= digit << i;
         c.alnum |= (digit | in_range(lower, 'a', 25)) << i;
+        c.upper |= in_range(v, 'A', 25) << i;
         c.at |= equal(v, '@') << i;
-        c.joint |= (equal(v, ' ') | equal(v, '-')) << i;
+        uint64_t dash = equal(v, '-');
+        c.dash |= dash << i;
+        c.joint |= (equal(v, ' ') | dash) << i;
     }
     return c;
 }
@@ -64,7 +68,9 @@ classify(const uint8_t block[BLOCK])
 
         c.digit |= redact_is_digit(block[i]) ? bit : 0;
         c.alnum |= redact_is_alnum(block[i]) ? bit : 0;
+        c.upper |= block[i] >= 'A' && block[i] <= 'Z' ? bit : 0;
         c.at |= block[i] == '@' ? bit : 0;
+        c.dash |= block[i] == '-' ? bit : 0;
         c.joint |= block[i] == ' ' || block[i] == '-' ? bit : 0;
     }
     return c;
@@ -86,7 +92,7 @@ classify_at(const uint8_t *data, size_t size, size_t pos)
 
 void
 redact_scan_bytes(const uint8_t *data, size_t size,
-                  uint64_t *digit, uint64_t *at)
+                  const struct redact_bitmaps *ret)
 {
     struct classes c = classify_at(data, size, 0);
     uint64_t before = 0;        /* Whether the last byte was alphanumeric. */
@@ -107,10 +113,18 @@ redact_scan_bytes(const uint8_t *data, size_t size,
         uint64_t j4 = ahead(c.joint, next.joint, 4);
         uint64_t start = c.digit & ~(c.alnum << 1 | before);
 
-        digit[n] = start & d1 & d2 & d3 & (d4 | j4) & d5 & d6 & (d4 | d7);
-        at[n] = c.at;
+        ret->card[n] = start & d1 & d2 & d3 & (d4 | j4) & d5 & d6 & (d4 | d7);
+
+        /* 123-45-6789 */
+        ret->ssn[n] = (start & d1 & d2 & ahead(c.dash, next.dash, 3) & d4 & d5
+                       & ahead(c.dash, next.dash, 6) & d7);
+
+        /* Country and check digits, not inside a word. */
+        ret->iban[n] = (c.upper & ~(c.alnum << 1 | before)
+                        & ahead(c.upper, next.upper, 1) & d2 & d3);
+        ret->at[n] = c.at;
         before = c.alnum >> 63;
         c = next;
     }
-    digit[n] = at[n] = 0;
+    ret->card[n] = ret->ssn[n] = ret->iban[n] = ret->at[n] = 0;
 }

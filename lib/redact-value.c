@@ -33,6 +33,17 @@ static const struct redact_set value_set = {
     { 0xf7ffefba00000000, 0x7fffffffffffffff, UINT64_MAX, UINT64_MAX }
 };
 
+/* Letters, digits, and what stands in names of cookies beside: "!#$%&'*+-." and
+ * "^_`|~". */
+static const struct redact_set cookie_set = {
+    { 0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0 }
+};
+
+/* All but NUL, '"' and '<'. */
+static const struct redact_set text_set = {
+    { 0xeffffffbfffffffe, UINT64_MAX, UINT64_MAX, UINT64_MAX }
+};
+
 /* What follows "key: " when it is not a value but a remark. */
 static const char *const remarks[] = {
     "a", "accepted", "and", "authentication", "bad", "cannot", "change",
@@ -189,6 +200,7 @@ struct place {
     uint32_t pos;               /* First byte, behind the opening mark. */
     bool colon;                 /* The separator is ':'. */
     bool key_quoted;
+    bool element;               /* Between the tags of an XML element. */
     bool quoted;
     uint8_t quote;
     uint8_t n_escapes;
@@ -223,41 +235,93 @@ skip_separator(const struct redact_scan *scan, uint32_t key_start,
 
     *ret_colon = false;
     if (c == ':') {
-        if (byte_at(scan, p + 1) == ':' || redact_is_mark(scan, p + 1)) {
-            /* A scope, as in "token::parse", whose second colon may have gone
-             * with the password of a URL. */
-            return false;
+        if (byte_at(scan, p + 1) == ':'
+            && byte_at(scan, p + 2) != ' ') {
+            return false;       /* A scope, as in "token::parse"; with a
+                                 * blank, base64 in LDIF (RFC 2849). */
         }
+        p += byte_at(scan, p + 1) == ':';
         *ret_colon = byte_at(scan, p + 1) != '=';
         p += *ret_colon ? 1 : 2;
     } else if (c == '=') {
         uint8_t next = byte_at(scan, p + 1);
         p += next == '>' || next == '=' ? 2 : 1;
-    } else if (p == *pos || c == '-' || redact_is_mark(scan, p)
-               || !is_option(scan, key_start)) {
+    } else if (c == ',' && is_option(scan, key_start)) {
+        p++;                    /* ["--key", "value"] */
+    } else if (p == *pos || c == '-' || !is_option(scan, key_start)) {
         return false;
     }
     *pos = skip_blanks(scan, p);
     return *pos < scan->size;
 }
 
+/* Returns whether the key at 'start' is the name of an XML element, with or
+ * without a namespace, and not a mark of another redactor. */
+static bool
+is_element(const struct redact_scan *scan, uint32_t start)
+{
+    uint32_t limit = start > MAX_PREFIX ? start - MAX_PREFIX : 0;
+
+    while (start > limit && (redact_set_has(&key_set, scan->data[start - 1])
+                             || scan->data[start - 1] == ':'
+                             || scan->data[start - 1] == '.')) {
+        start--;
+    }
+    return start && scan->data[start - 1] == '<'
+           && (scan->size - start < 9
+               || memcmp(scan->data + start, "redacted:", 9));
+}
+
+/* Moves '*pos' from behind a key in quotation marks over "value" in such
+ * marks: {"name":"password","value":"x"}. */
+static void
+skip_value_name(const struct redact_scan *scan, uint32_t *pos)
+{
+    uint32_t p = skip_blanks(scan, *pos);
+
+    if (byte_at(scan, p) != ',') {
+        return;
+    }
+    p = skip_blanks(scan, p + 1);
+    p += count_escapes(scan, p);
+    if (!is_quote(byte_at(scan, p)) || scan->size - p < 7
+        || strncasecmp((const char *) scan->data + p + 1, "value", 5)) {
+        return;
+    }
+    p += 6;
+    p += count_escapes(scan, p);
+    if (is_quote(byte_at(scan, p))) {
+        *pos = p + 1;
+    }
+}
+
 /* Finds the value of the key whose literal is at [start, end). */
 static bool
-find_place(struct redact_scan *scan, struct redact_memo *memo,
-           uint32_t start, uint32_t end, struct place *ret)
+find_place(struct redact_scan *scan, const struct redact_rule *rule,
+           struct redact_memo *memo, uint32_t start, uint32_t end,
+           struct place *ret)
 {
     struct place v = { .pos = 0 };
     uint32_t p = redact_run_end(scan, &key_set, memo, end);
     size_t n = p - end;
 
     scan->n_examined += MAX_BLANKS;
-    if (n > MAX_SUFFIX) {
+    if (n > MAX_SUFFIX
+        || (rule->whole
+            && (n || (start && redact_set_has(&key_set,
+                                              scan->data[start - 1])
+                      && !is_option(scan, start))))) {
         return false;
+    }
+    if (byte_at(scan, p) == '>' && is_element(scan, start)) {
+        *ret = (struct place) { .pos = p + 1, .element = true };
+        return p + 1 < scan->size;
     }
     uint32_t escapes = count_escapes(scan, p);
     if (is_quote(byte_at(scan, p + escapes))) {
         v.key_quoted = true;
         p += escapes + 1;
+        skip_value_name(scan, &p);
     }
     if (byte_at(scan, p) == ']') {
         p++;                    /* params["password"] = ... */
@@ -361,7 +425,9 @@ take_value(struct redact_scan *scan, struct redact_state *state,
 {
     struct redact_match m = { .start = pos };
 
-    if (v->quoted) {
+    if (v->element) {
+        m.end = redact_run_end(scan, &text_set, &state->own[3], pos);
+    } else if (v->quoted) {
         m.ending = REDACT_END_QUOTED;
         m.quote = v->quote;
         m.n_escapes = v->n_escapes;
@@ -382,7 +448,7 @@ redact_match_value(struct redact_scan *scan, const struct redact_rule *rule,
     struct redact_match m;
     struct place v;
 
-    if (!find_place(scan, &state->own[0], start, end, &v)
+    if (!find_place(scan, rule, &state->own[0], start, end, &v)
         || is_negated(scan, start)
         || is_directory(scan, start, end, v.pos)
         || (v.quoted && closes_outer(scan, &v))
@@ -472,9 +538,8 @@ redact_match_authorization(struct redact_scan *scan,
     struct redact_match m;
     struct place v;
 
-    (void) rule;
     if (start < state->done
-        || !find_place(scan, &state->own[0], start, end, &v)
+        || !find_place(scan, rule, &state->own[0], start, end, &v)
         || (v.quoted && closes_outer(scan, &v))
         || (!v.quoted && v.colon && is_remark(scan, v.pos))) {
         return false;
@@ -500,6 +565,44 @@ redact_match_authorization(struct redact_scan *scan,
             state->done = m.end;
         }
     }
+    *ret = m;
+    return true;
+}
+
+/* The value of a Cookie or Set-Cookie header: pairs with "; " between. */
+bool
+redact_match_cookie(struct redact_scan *scan, const struct redact_rule *rule,
+                    struct redact_state *state, uint32_t start, uint32_t end,
+                    struct redact_match *ret)
+{
+    struct redact_match m;
+    struct place v;
+
+    if (start < state->done
+        || !find_place(scan, rule, &state->own[0], start, end, &v)
+        || (v.quoted && closes_outer(scan, &v))) {
+        return false;
+    }
+    uint32_t name_end = redact_run_end(scan, &cookie_set, &state->own[2],
+                                       v.pos);
+    if (name_end == v.pos || byte_at(scan, name_end) != '='
+        || !take_value(scan, state, &v, v.pos, &m)) {
+        return false;
+    }
+    for (int i = 0; i < MAX_PARAMS && !v.quoted; i++) {
+        uint32_t pos = m.end;
+        struct redact_memo memo = { .start = 0 };
+
+        if (byte_at(scan, pos) != ';') {
+            break;
+        }
+        pos = skip_blanks(scan, pos + 1);
+        if (redact_run_end(scan, &cookie_set, &memo, pos) == pos) {
+            break;
+        }
+        m.end = redact_value_end(scan, &m, pos);
+    }
+    state->done = m.end;
     *ret = m;
     return true;
 }

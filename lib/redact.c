@@ -1,40 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The redactor: finds literals, digits and '@', asks the rules' matchers, puts
- * together what they find and writes the message anew.
+ * The redactor: finds literals, numbers and '@', asks the rules' matchers,
+ * puts together what they find and writes the message anew.
  *
  * In: a message.  Out: it without its secrets.
  * Runs in: sluice-intake. */
-#include "redact-internal.h"
+#include "sluice-config.h"       /* For asprintf(). */
+
+#include "redact-rules.h"
 
 #include <errno.h>
 #include <hs.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAX_LITERALS 256
 #define N_WORDS (REDACT_CAP / 64 + 1)
+
+/* What looking at a literal costs, in bytes looked at. */
+#define HIT_COST 24
+
+/* Bytes that matchers may look at: so many for each byte of the message, and
+ * so many for any.  What is beyond is masked; that is what bounds the time
+ * that a hostile message takes. */
+#define BUDGET_PER_BYTE 2
+#define BUDGET_ANY 16384
 
 static const char over_cap_mark[] =
     REDACT_MARK_PREFIX "over-cap" REDACT_MARK_SUFFIX;
 #define OVER_CAP_SIZE (sizeof over_cap_mark - 1)
 
-static const struct redact_rule rule_table[] = {
-#define RULE(ID, MATCHER, CASELESS, LITERALS, PATTERN, VALIDATOR,       \
-             EXAMPLE, COUNTEREXAMPLE, DESCRIPTION)                      \
-    { .id = ID, .matcher = redact_match_##MATCHER,                      \
-      .caseless = CASELESS, .literals = LITERALS, .regex = PATTERN,     \
-      .validator = VALIDATOR },
-#include "redact-rules.def"
-#undef RULE
-};
-#define N_RULES (sizeof rule_table / sizeof rule_table[0])
+/* Instead of a rule: the beginning of a mark that is not ours. */
+#define FORGED UINT16_MAX
 
 /* A literal of a rule. */
 struct literal {
-    const char *text;
     uint32_t size;
-    uint32_t rule;
+    uint16_t rule;              /* Or FORGED. */
 };
 
 /* The match kept for the byte at which it starts. */
@@ -44,20 +45,20 @@ struct slot {
     uint8_t ending, quote, n_escapes;
 };
 
-struct redactor {
-    struct redact_rule rules[N_RULES];
-    struct redact_state states[N_RULES];
-    size_t card, email;         /* Rules that no literal leads to. */
-    struct literal literals[MAX_LITERALS];
-    size_t n_literals;
-    char *literal_text;         /* Owned: backs 'literals'. */
-    hs_database_t *database;
+/* What is needed while a message is scanned, and may be shared by redactors
+ * that never run at the same time. */
+struct engine {
+    size_t n_users;
     hs_scratch_t *scratch;
+    struct redact_state *states;    /* For the redactor with most rules. */
+    size_t n_states;
 
-    /* While a message is scanned. */
     struct redact_scan scan;
     uint64_t n_run;
-    uint64_t digit[N_WORDS], at[N_WORDS];
+    uint64_t budget;            /* What 'scan.n_examined' must not pass. */
+    uint32_t limit;             /* What is there and beyond was not looked
+                                 * at. */
+    uint64_t card[N_WORDS], ssn[N_WORDS], iban[N_WORDS], at[N_WORDS];
     uint64_t starts[N_WORDS];   /* Which of 'slots' hold a match. */
     bool found;                 /* Any does. */
     struct slot slots[REDACT_CAP];
@@ -71,92 +72,160 @@ struct redactor {
     size_t out_size;
 };
 
+struct redactor {
+    struct engine *engine;
+    struct redact_rules rules;
+    size_t card, ssn, iban, email;  /* Rules that no literal leads to, or
+                                     * SIZE_MAX. */
+    struct literal *literals;
+    size_t n_literals;
+    hs_database_t *database;
+};
+
 size_t
 redactor_n_rules(const struct redactor *r)
 {
-    (void) r;
-    return N_RULES;
+    return r->rules.n_rules;
 }
 
 const char *
 redactor_rule_id(const struct redactor *r, size_t rule)
 {
-    return r->rules[rule].id;
+    return r->rules.rules[rule].id;
+}
+
+const struct redact_rules *
+redactor_rules(const struct redactor *r)
+{
+    return &r->rules;
 }
 
 uint64_t
 redactor_n_examined(const struct redactor *r)
 {
-    return r->scan.n_examined;
+    return r->engine->scan.n_examined;
 }
 
-/* Splits the literals of all rules into 'r->literals'. */
+/* Compiles the literals of the rules that are enabled for Hyperscan. */
 static int
-collect_literals(struct redactor *r)
+compile(struct redactor *r)
 {
-    size_t size = 0;
+    size_t n = 1;
+    int error = ENOMEM;
 
-    for (size_t i = 0; i < N_RULES; i++) {
-        size += r->rules[i].literals ? strlen(r->rules[i].literals) + 1 : 0;
+    for (size_t i = 0; i < r->rules.n_rules; i++) {
+        n += r->rules.rules[i].n_literals;
     }
-    r->literal_text = malloc(size);
-    if (!r->literal_text) {
+    const char **texts = calloc(n, sizeof *texts);
+    size_t *sizes = calloc(n, sizeof *sizes);
+    unsigned int *flags = calloc(n, sizeof *flags);
+    unsigned int *ids = calloc(n, sizeof *ids);
+    r->literals = calloc(n, sizeof *r->literals);
+    if (!texts || !sizes || !flags || !ids || !r->literals) {
+        goto out;
+    }
+
+    texts[0] = REDACT_MARK_PREFIX;
+    sizes[0] = strlen(REDACT_MARK_PREFIX);
+    r->literals[0] = (struct literal) { .size = sizes[0], .rule = FORGED };
+    n = 1;
+    for (size_t i = 0; i < r->rules.n_rules; i++) {
+        const struct redact_rule *rule = &r->rules.rules[i];
+
+        for (size_t j = 0; j < rule->n_literals && rule->enabled; j++, n++) {
+            texts[n] = rule->literals[j];
+            sizes[n] = strlen(rule->literals[j]);
+            flags[n] = rule->caseless ? HS_FLAG_CASELESS : 0;
+            ids[n] = n;
+            r->literals[n] = (struct literal) { .size = sizes[n], .rule = i };
+        }
+    }
+    r->n_literals = n;
+
+    hs_compile_error_t *complaint = NULL;
+    hs_error_t e = hs_compile_lit_multi(texts, flags, ids, sizes, n,
+                                        HS_MODE_BLOCK, NULL, &r->database,
+                                        &complaint);
+    hs_free_compile_error(complaint);
+    if (e == HS_SUCCESS) {
+        e = hs_alloc_scratch(r->database, &r->engine->scratch);
+    }
+    error = e == HS_SUCCESS ? 0 : e == HS_NOMEM ? ENOMEM : EINVAL;
+
+out:
+    free(texts);
+    free(sizes);
+    free(flags);
+    free(ids);
+    return error;
+}
+
+/* Finds the rules that no literal leads to. */
+static void
+find_scanned(struct redactor *r)
+{
+    r->card = r->ssn = r->iban = r->email = SIZE_MAX;
+    for (size_t i = 0; i < r->rules.n_rules; i++) {
+        const struct redact_rule *rule = &r->rules.rules[i];
+        size_t *place = (rule->matcher == redact_match_card ? &r->card
+                         : rule->matcher == redact_match_ssn ? &r->ssn
+                         : rule->matcher == redact_match_iban ? &r->iban
+                         : rule->matcher == redact_match_email ? &r->email
+                         : NULL);
+        if (place && rule->enabled && *place == SIZE_MAX) {
+            *place = i;
+        }
+    }
+}
+
+static int
+join_engine(struct redactor *r, struct redactor *share)
+{
+    struct engine *e = share ? share->engine : calloc(1, sizeof *e);
+
+    if (!e) {
         return ENOMEM;
     }
-
-    char *p = r->literal_text;
-    for (size_t i = 0; i < N_RULES; i++) {
-        const char *s = r->rules[i].literals;
-
-        while (s && *s) {
-            size_t n = strcspn(s, "|");
-            if (!n || r->n_literals == MAX_LITERALS) {
-                return EINVAL;
-            }
-            memcpy(p, s, n);
-            p[n] = '\0';
-            r->literals[r->n_literals++] = (struct literal) {
-                .text = p, .size = n, .rule = i
-            };
-            p += n + 1;
-            s += n + (s[n] == '|');
+    r->engine = e;
+    e->n_users++;
+    if (e->n_states < r->rules.n_rules) {
+        struct redact_state *states = realloc(e->states, r->rules.n_rules
+                                              * sizeof *states);
+        if (!states) {
+            return ENOMEM;
         }
+        memset(states + e->n_states, 0,
+               (r->rules.n_rules - e->n_states) * sizeof *states);
+        e->states = states;
+        e->n_states = r->rules.n_rules;
     }
     return 0;
 }
 
-/* Compiles the literals for Hyperscan. */
-static int
-compile(struct redactor *r)
+/* Reads the texts.  Returns null or a sentence. */
+static char *
+read_texts(struct redactor *r, const struct redact_options *options)
 {
-    const char *texts[MAX_LITERALS];
-    size_t sizes[MAX_LITERALS];
-    unsigned int flags[MAX_LITERALS];
-    unsigned int ids[MAX_LITERALS];
-    hs_compile_error_t *error = NULL;
+    char *sentence = redact_rules_add(&r->rules, "built-in rules",
+                                      redact_builtin_text,
+                                      strlen(redact_builtin_text));
 
-    for (size_t i = 0; i < r->n_literals; i++) {
-        bool caseless = r->rules[r->literals[i].rule].caseless;
-
-        texts[i] = r->literals[i].text;
-        sizes[i] = r->literals[i].size;
-        flags[i] = caseless ? HS_FLAG_CASELESS : 0;
-        ids[i] = i;
+    for (size_t i = 0; i < options->n_texts && !sentence; i++) {
+        const struct redact_text *text = &options->texts[i];
+        sentence = redact_rules_add(&r->rules, text->path, text->data,
+                                    text->size);
     }
-    hs_error_t e = hs_compile_lit_multi(texts, flags, ids, sizes,
-                                        r->n_literals, HS_MODE_BLOCK, NULL,
-                                        &r->database, &error);
-    hs_free_compile_error(error);
-    if (e == HS_SUCCESS) {
-        e = hs_alloc_scratch(r->database, &r->scratch);
+    for (size_t i = 0; i < r->rules.n_rules && options->enable_all; i++) {
+        r->rules.rules[i].enabled = true;
     }
-    return e == HS_SUCCESS ? 0 : e == HS_NOMEM ? ENOMEM : EINVAL;
+    return sentence;
 }
 
-/* Returns 0 and the redactor, ENOTSUP on a processor that Hyperscan cannot
- * run on, ENOMEM, or EINVAL if a row of the table is malformed. */
-int
-redactor_create(struct redactor **ret)
+/* Returns 0 and the redactor, or a positive errno; EINVAL comes with a
+ * sentence about a text, which may be null. */
+static int
+create(const struct redact_options *options, struct redactor **ret,
+       char **ret_sentence)
 {
     struct redactor *r = NULL;
     int error = ENOTSUP;
@@ -169,21 +238,10 @@ redactor_create(struct redactor **ret)
     if (!r) {
         goto out;
     }
-    memcpy(r->rules, rule_table, sizeof rule_table);
-    for (size_t i = 0; i < N_RULES; i++) {
-        struct redact_rule *rule = &r->rules[i];
-
-        if (rule->regex) {
-            error = redact_pattern_parse(&rule->pattern, rule->regex);
-            if (error) {
-                goto out;
-            }
-        }
-        r->card = rule->matcher == redact_match_card ? i : r->card;
-        r->email = rule->matcher == redact_match_email ? i : r->email;
-    }
-    error = collect_literals(r);
+    *ret_sentence = read_texts(r, options);
+    error = *ret_sentence ? EINVAL : join_engine(r, options->share);
     if (!error) {
+        find_scanned(r);
         error = compile(r);
     }
     if (!error) {
@@ -196,30 +254,63 @@ out:
     return error;
 }
 
+int
+redactor_create(struct redactor **ret)
+{
+    const struct redact_options options = { .n_texts = 0 };
+    char *sentence = NULL;
+    int error = create(&options, ret, &sentence);
+
+    free(sentence);
+    return error;
+}
+
+char *
+redactor_create_with(const struct redact_options *options,
+                     struct redactor **ret)
+{
+    char *sentence = NULL;
+    int error = create(options, ret, &sentence);
+
+    if (error && !sentence
+        && asprintf(&sentence, "the redaction rules can't be compiled: %s",
+                    strerror(error)) < 0) {
+        abort();
+    }
+    return sentence;
+}
+
 void
 redactor_destroy(struct redactor *r)
 {
-    if (r) {
-        hs_free_scratch(r->scratch);
-        hs_free_database(r->database);
-        free(r->literal_text);
-        free(r);
+    if (!r) {
+        return;
     }
+    struct engine *e = r->engine;
+    if (e && !--e->n_users) {
+        hs_free_scratch(e->scratch);
+        free(e->states);
+        free(e);
+    }
+    hs_free_database(r->database);
+    redact_rules_destroy(&r->rules);
+    free(r->literals);
+    free(r);
 }
 
 /* Keeps 'm' as a match of rule 'rule', unless a longer one starts there. */
 static void
-keep(struct redactor *r, size_t rule, const struct redact_match *m)
+keep(struct engine *e, uint16_t rule, const struct redact_match *m)
 {
     uint64_t bit = UINT64_C(1) << m->start % 64;
-    uint64_t *word = &r->starts[m->start / 64];
-    struct slot *slot = &r->slots[m->start];
+    uint64_t *word = &e->starts[m->start / 64];
+    struct slot *slot = &e->slots[m->start];
 
     if (!(*word & bit)) {
         *slot = (struct slot) { .end = 0 };
     }
     *word |= bit;
-    r->found = true;
+    e->found = true;
     if (m->end > slot->end || (m->end == slot->end && rule < slot->rule)) {
         slot->end = m->end;
         slot->rule = rule;
@@ -231,115 +322,114 @@ keep(struct redactor *r, size_t rule, const struct redact_match *m)
     }
 }
 
-/* Asks rule 'rule' about the literal at [start, end). */
-static void
-check(struct redactor *r, size_t rule, uint32_t start, uint32_t end)
+/* Returns whether the value 's' is on the list of those that are none. */
+static bool
+is_allowed(const struct redactor *r, struct slice s)
 {
-    const struct redact_rule *rr = &r->rules[rule];
-    struct redact_state *state = &r->states[rule];
+    for (size_t i = 0; i < r->rules.n_allow; i++) {
+        if (slice_equal(s, slice_from_string(r->rules.allow[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Asks rule 'rule' about the literal at [start, end).  Returns false if the
+ * budget is used up: what is behind must be masked. */
+static bool
+check(const struct redactor *r, size_t rule, uint32_t start, uint32_t end)
+{
+    struct engine *e = r->engine;
+    const struct redact_rule *rr = &r->rules.rules[rule];
+    struct redact_state *state = &e->states[rule];
     struct redact_match m = { .start = 0 };
 
-    r->scan.n_examined++;
-    if (state->n_run != r->n_run) {
-        *state = (struct redact_state) { .n_run = r->n_run };
+    e->scan.n_examined += HIT_COST;
+    if (state->n_run != e->n_run) {
+        *state = (struct redact_state) { .n_run = e->n_run };
     }
-    if (rr->matcher(&r->scan, rr, state, start, end, &m)
-        && (!rr->validator || rr->validator(r->scan.data + m.start,
-                                            m.end - m.start))) {
-        keep(r, rule, &m);
+    if (rr->matcher(&e->scan, rr, state, start, end, &m)) {
+        struct slice secret = slice_of(e->scan.data + m.start,
+                                       m.end - m.start);
+        if ((!rr->validator || rr->validator(secret.data, secret.size))
+            && !(r->rules.n_allow && is_allowed(r, secret))) {
+            keep(e, rule, &m);
+        }
     }
+    if (e->scan.n_examined > e->budget) {
+        uint32_t limit = start > REDACT_OVERLAP ? start - REDACT_OVERLAP : 0;
+        e->limit = limit < e->limit ? limit : e->limit;
+        return false;
+    }
+    return true;
 }
 
 static int
 on_literal(unsigned int id, unsigned long long from, unsigned long long to,
            unsigned int flags, void *r_)
 {
-    struct redactor *r = r_;
+    const struct redactor *r = r_;
     const struct literal *literal = &r->literals[id];
 
     (void) from;
     (void) flags;
-    check(r, literal->rule, to - literal->size, to);
-    return 0;
-}
-
-/* Finds all matches in the text under scan.  Returns false if it could not be
- * searched. */
-static bool
-find_matches(struct redactor *r)
-{
-    size_t n_words = (r->scan.size + 63) / 64;
-
-    redact_scan_bytes(r->scan.data, r->scan.size, r->digit, r->at);
-    if (hs_scan(r->database, (const char *) r->scan.data, r->scan.size, 0,
-                r->scratch, on_literal, r) != HS_SUCCESS) {
-        return false;
-    }
-    /* Now, as a URL's password takes its '@' away from e-mail. */
-    for (size_t i = 0; i < n_words; i++) {
-        for (uint64_t w = r->digit[i]; w; w &= w - 1) {
-            uint32_t pos = i * 64 + __builtin_ctzll(w);
-            check(r, r->card, pos, pos + 1);
-        }
-        for (uint64_t w = r->at[i]; w; w &= w - 1) {
-            uint32_t pos = i * 64 + __builtin_ctzll(w);
-            check(r, r->email, pos, pos + 1);
-        }
-    }
-    return true;
-}
-
-/* Returns the size of the mark at the start of 'text', one that a redactor
- * could have written, or 0. */
-static size_t
-mark_size(const struct redactor *r, struct slice text)
-{
-    const size_t prefix = strlen(REDACT_MARK_PREFIX);
-
-    if (text.size >= OVER_CAP_SIZE
-        && !memcmp(text.data, over_cap_mark, OVER_CAP_SIZE)) {
-        return OVER_CAP_SIZE;
-    }
-    if (text.size <= prefix
-        || memcmp(text.data, REDACT_MARK_PREFIX, prefix)) {
+    if (literal->rule == FORGED) {
+        struct redact_match m = { .start = to - literal->size, .end = to };
+        keep(r->engine, FORGED, &m);
         return 0;
     }
-    for (size_t i = 0; i < N_RULES; i++) {
-        size_t n = strlen(r->rules[i].id);
-
-        if (text.size > prefix + n
-            && !memcmp(text.data + prefix, r->rules[i].id, n)
-            && text.data[prefix + n] == REDACT_MARK_SUFFIX[0]) {
-            return prefix + n + 1;
-        }
-    }
-    return 0;
+    return !check(r, literal->rule, to - literal->size, to);
 }
 
-/* Returns whether 'text' consists of marks: it was redacted before. */
-static bool
-is_marks(const struct redactor *r, struct slice text)
+/* Asks rule 'rule' about each place in a bitmap. */
+static void
+check_bitmap(const struct redactor *r, size_t rule, const uint64_t *bits)
 {
-    while (text.size) {
-        size_t n = mark_size(r, text);
-        if (!n) {
-            return false;
+    size_t n_words = (r->engine->limit + 63) / 64;
+
+    for (size_t i = 0; i < n_words && rule != SIZE_MAX; i++) {
+        for (uint64_t w = bits[i]; w; w &= w - 1) {
+            uint32_t pos = i * 64 + __builtin_ctzll(w);
+            if (!check(r, rule, pos, pos + 1)) {
+                return;
+            }
         }
-        text = slice_of(text.data + n, text.size - n);
     }
-    return true;
+}
+
+/* Finds all matches in the text under scan, up to 'e->limit', which it may
+ * bring down. */
+static void
+find_matches(struct redactor *r)
+{
+    struct engine *e = r->engine;
+    const struct redact_bitmaps maps = {
+        .card = e->card, .ssn = e->ssn, .iban = e->iban, .at = e->at
+    };
+
+    redact_scan_bytes(e->scan.data, e->scan.size, &maps);
+    hs_error_t error = hs_scan(r->database, (const char *) e->scan.data,
+                               e->scan.size, 0, e->scratch, on_literal, r);
+    if (error != HS_SUCCESS && error != HS_SCAN_TERMINATED) {
+        e->limit = 0;
+    }
+    /* Now, as a URL's password takes its '@' away from e-mail. */
+    check_bitmap(r, r->card, e->card);
+    check_bitmap(r, r->ssn, e->ssn);
+    check_bitmap(r, r->iban, e->iban);
+    check_bitmap(r, r->email, e->at);
 }
 
 /* Appends 'size' bytes to the output, or as many as leave room for the
  * over-cap mark.  Returns whether all of them. */
 static bool
-put(struct redactor *r, const void *data, size_t size)
+put(struct engine *e, const void *data, size_t size)
 {
-    size_t room = REDACT_CAP - OVER_CAP_SIZE - r->out_size;
+    size_t room = REDACT_CAP - OVER_CAP_SIZE - e->out_size;
     size_t n = size < room ? size : room;
 
-    memcpy(r->out + r->out_size, data, n);
-    r->out_size += n;
+    memcpy(e->out + e->out_size, data, n);
+    e->out_size += n;
     return n == size;
 }
 
@@ -347,13 +437,14 @@ put(struct redactor *r, const void *data, size_t size)
 static bool
 put_mark(struct redactor *r, size_t rule)
 {
-    const char *id = r->rules[rule].id;
+    struct engine *e = r->engine;
+    const char *id = r->rules.rules[rule].id;
     size_t size = strlen(REDACT_MARK_PREFIX REDACT_MARK_SUFFIX) + strlen(id);
 
-    return size <= REDACT_CAP - OVER_CAP_SIZE - r->out_size
-           && put(r, REDACT_MARK_PREFIX, strlen(REDACT_MARK_PREFIX))
-           && put(r, id, strlen(id))
-           && put(r, REDACT_MARK_SUFFIX, strlen(REDACT_MARK_SUFFIX));
+    return size <= REDACT_CAP - OVER_CAP_SIZE - e->out_size
+           && put(e, REDACT_MARK_PREFIX, strlen(REDACT_MARK_PREFIX))
+           && put(e, id, strlen(id))
+           && put(e, REDACT_MARK_SUFFIX, strlen(REDACT_MARK_SUFFIX));
 }
 
 /* Writing a message anew. */
@@ -361,22 +452,29 @@ struct writer {
     uint64_t *hits;
     struct redact_result *result;
     uint32_t copied;            /* Input up to here is written or masked. */
-    uint32_t limit;             /* Input from here on is masked whole. */
 };
 
 /* Writes what comes before 'm', and a mark for it.  Returns false if there is
  * no room. */
 static bool
 write_mark(struct redactor *r, struct writer *w, const struct redact_match *m,
-           size_t rule)
+           uint16_t rule)
 {
-    const uint8_t *data = r->scan.data;
+    struct engine *e = r->engine;
 
-    if (is_marks(r, slice_of(data + m->start, m->end - m->start))) {
+    if (!put(e, e->scan.data + w->copied, m->start - w->copied)) {
+        return false;
+    }
+    if (rule == FORGED) {
+        size_t n = strlen(REDACT_FORGED_PREFIX);
+        if (n > REDACT_CAP - OVER_CAP_SIZE - e->out_size
+            || !put(e, REDACT_FORGED_PREFIX, n)) {
+            return false;
+        }
+        w->copied = m->end;
         return true;
     }
-    if (!put(r, data + w->copied, m->start - w->copied)
-        || !put_mark(r, rule)) {
+    if (!put_mark(r, rule)) {
         return false;
     }
     w->copied = m->end;
@@ -393,74 +491,73 @@ write_mark(struct redactor *r, struct writer *w, const struct redact_match *m,
 static bool
 write_marks(struct redactor *r, struct writer *w)
 {
+    struct engine *e = r->engine;
     struct redact_match m = { .start = 0 };
-    size_t rule = 0;
-    size_t n_words = (r->scan.size + 63) / 64;
+    uint16_t rule = 0;
+    size_t n_words = (e->scan.size + 63) / 64;
 
     for (size_t i = 0; i < n_words; i++) {
-        for (uint64_t bits = r->starts[i]; bits; bits &= bits - 1) {
+        for (uint64_t bits = e->starts[i]; bits; bits &= bits - 1) {
             uint32_t start = i * 64 + __builtin_ctzll(bits);
-            const struct slot *slot = &r->slots[start];
+            const struct slot *slot = &e->slots[start];
 
             /* A match that takes a value's terminator continues the value. */
             if (start < m.end
                 || (start == m.end && m.ending != REDACT_END_FIXED)) {
                 if (slot->end > m.end) {
-                    m.end = redact_value_end(&r->scan, &m, slot->end);
+                    m.end = redact_value_end(&e->scan, &m, slot->end);
                 }
+                rule = rule == FORGED ? slot->rule : rule;
                 continue;
             }
             if (m.end && !write_mark(r, w, &m, rule)) {
                 return false;
             }
-            if (start >= w->limit) {
+            if (start >= e->limit) {
                 return true;
             }
             m = (struct redact_match) {
                 .start = start, .ending = slot->ending, .quote = slot->quote,
                 .n_escapes = slot->n_escapes
             };
-            m.end = redact_value_end(&r->scan, &m, slot->end);
+            m.end = redact_value_end(&e->scan, &m, slot->end);
             rule = slot->rule;
         }
     }
     return !m.end || write_mark(r, w, &m, rule);
 }
 
-/* Writes 'message', whose matches are found, up to 'limit'. */
+/* Writes 'message', whose matches are found, up to the limit. */
 static void
-write_message(struct redactor *r, struct slice message, uint32_t limit,
-              uint64_t *hits, struct redact_result *result)
+write_message(struct redactor *r, struct slice message, uint64_t *hits,
+              struct redact_result *result)
 {
-    bool over_cap = limit < message.size;
-    struct writer w = { .hits = hits, .result = result, .limit = limit };
+    struct engine *e = r->engine;
+    bool over_cap = e->limit < message.size;
+    struct writer w = { .hits = hits, .result = result };
 
-    r->out_size = 0;
+    e->out_size = 0;
     bool fits = write_marks(r, &w);
-    if (fits && !over_cap && !w.copied) {
-        return;                 /* All that was found were marks. */
-    }
-    if (fits && w.copied < w.limit) {
-        fits = put(r, message.data + w.copied, w.limit - w.copied);
+    if (fits && w.copied < e->limit) {
+        fits = put(e, message.data + w.copied, e->limit - w.copied);
     }
     if (over_cap || !fits) {
-        memcpy(r->out + r->out_size, over_cap_mark, OVER_CAP_SIZE);
-        r->out_size += OVER_CAP_SIZE;
+        memcpy(e->out + e->out_size, over_cap_mark, OVER_CAP_SIZE);
+        e->out_size += OVER_CAP_SIZE;
         result->n_redactions++;
         result->over_cap = true;
     }
-    result->text = slice_of(r->out, r->out_size);
+    result->text = slice_of(e->out, e->out_size);
 }
 
 void
 redactor_run(struct redactor *r, struct slice message, uint64_t *hits,
              struct redact_result *ret)
 {
+    struct engine *e = r->engine;
     struct redact_result result = { .text = message };
-    uint8_t *in = r->in + REDACT_PADDING;
+    uint8_t *in = e->in + REDACT_PADDING;
     uint32_t size = message.size < REDACT_CAP ? message.size : REDACT_CAP;
-    uint32_t limit = message.size <= REDACT_CAP ? message.size
-                                                : REDACT_CAP - REDACT_OVERLAP;
 
     if (!message.size) {
         *ret = result;
@@ -468,17 +565,19 @@ redactor_run(struct redactor *r, struct slice message, uint64_t *hits,
     }
     memcpy(in, message.data, size);
     memset(in + size, 0, REDACT_PADDING);
-    r->scan.data = in;
-    r->scan.size = size;
-    r->scan.at = r->at;
-    r->n_run++;
-    r->found = false;
-    if (!find_matches(r)) {
-        limit = 0;
-    }
-    if (r->found || limit < message.size) {
-        write_message(r, message, limit, hits, &result);
-        memset(r->starts, 0, (size + 63) / 64 * sizeof *r->starts);
+    e->scan.data = in;
+    e->scan.size = size;
+    e->scan.at = e->at;
+    e->n_run++;
+    e->found = false;
+    e->limit = (message.size <= REDACT_CAP ? message.size
+                : REDACT_CAP - REDACT_OVERLAP);
+    e->budget = (e->scan.n_examined + BUDGET_ANY
+                 + BUDGET_PER_BYTE * (uint64_t) size);
+    find_matches(r);
+    if (e->found || e->limit < message.size) {
+        write_message(r, message, hits, &result);
+        memset(e->starts, 0, (size + 63) / 64 * sizeof *e->starts);
     }
     *ret = result;
 }

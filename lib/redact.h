@@ -2,7 +2,7 @@
  *
  * Takes secrets out of a message before anything else sees it: literals found
  * by one Hyperscan pass lead to rules that are checked in a window around the
- * hit and confirmed by a validator; digit runs and '@' are scanned for apart.
+ * hit and confirmed by a validator; numbers and '@' are scanned for apart.
  * Time is linear in the message.
  *
  * In: one whole message as the guest sent it (all its fields: a secret may
@@ -10,7 +10,8 @@
  * Out: the message with each secret replaced by REDACT_MARK_PREFIX, the rule's
  * id and REDACT_MARK_SUFFIX; the key that led to it stays.  The mark has none
  * of the bytes that RFC 5424 section 6.3.3 escapes, so structured data stays
- * well-formed.
+ * well-formed.  What looks like the beginning of a mark in the message gets
+ * "x-" behind its '<': only the redactor makes marks.
  * Runs in: sluice-intake. */
 #ifndef SLUICE_REDACT_H
 #define SLUICE_REDACT_H 1
@@ -19,6 +20,7 @@
 
 #define REDACT_MARK_PREFIX "<redacted:"
 #define REDACT_MARK_SUFFIX ">"
+#define REDACT_FORGED_PREFIX "<x-redacted:"
 
 /* The cap: bytes of a message that are looked at, and the most that comes out,
  * as marks may be longer than what they replace. */
@@ -30,10 +32,32 @@
 
 struct redactor;
 
-/* Compiles the built-in rule pack (redact-rules.def).  Returns 0 and the new
- * redactor, which the caller owns, in '*ret', or a positive errno: ENOTSUP on
- * a processor without SSSE3, which Hyperscan needs. */
+/* A text of rules, as redaction-rules.yaml. */
+struct redact_text {
+    const char *path;           /* Named in sentences only. */
+    const char *data;
+    size_t size;
+};
+
+struct redact_options {
+    const struct redact_text *texts;    /* Added to the built-in rules, those
+                                         * of later ones first. */
+    size_t n_texts;
+    bool enable_all;            /* Rules that are off by default, too. */
+    struct redactor *share;     /* Null, or another whose memory it uses as
+                                 * well: of the two results, only that of the
+                                 * last call is valid. */
+};
+
+/* Compiles the built-in rules.  Returns 0 and the new redactor, which the
+ * caller owns, in '*ret', or a positive errno: ENOTSUP on a processor without
+ * SSSE3, which Hyperscan needs. */
 int redactor_create(struct redactor **ret);
+
+/* Likewise, with 'options'.  Returns null and '*ret', or a malloc()ed sentence
+ * that names file and line where it can. */
+char *redactor_create_with(const struct redact_options *options,
+                           struct redactor **ret);
 void redactor_destroy(struct redactor *);
 
 size_t redactor_n_rules(const struct redactor *);
@@ -46,10 +70,11 @@ struct redact_result {
                                  * next call. */
     uint32_t n_redactions;      /* Marks put in, that of 'over_cap' too. */
     bool over_cap;              /* Input, or what would come out, was larger
-                                 * than REDACT_CAP: the rest is masked whole,
-                                 * with "over-cap" in place of a rule's id.
-                                 * So is all, should it ever be impossible to
-                                 * search. */
+                                 * than REDACT_CAP, or looking at the rest
+                                 * would have taken too long: it is masked
+                                 * whole, with "over-cap" in place of a rule's
+                                 * id.  So is all, should it ever be impossible
+                                 * to search. */
 };
 
 /* Redacts 'message' into '*ret'.  'hits', if nonnull, has an element per rule,

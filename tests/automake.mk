@@ -213,6 +213,7 @@ CLEANFILES += bench.json
 EXTRA_DIST += \
 	docs/performance.md \
 	tests/bench/bench.py \
+	tests/bench/peer-rules.def \
 	tests/bench/corpus.py \
 	tests/bench/population.py \
 	tests/bench/rsyslog_peer.py

@@ -4,7 +4,7 @@
 
 usage: bench.py --builddir DIR [--only PART]... [--quick] [--keep]
 
-In: the built programs, the rules in lib/redact-rules.def.
+In: the built programs, the rules in tests/bench/peer-rules.def.
 Out: one line per figure on standard output, "name value unit", and the same
 in bench.json; what it is doing, on standard error.
 All traffic is on loopback, each port chosen when it runs.  See
@@ -490,7 +490,7 @@ class Rsyslog:
         self.port = free_port()
         table, conf = self.dir + "/vms.json", self.dir + "/rsyslog.conf"
         population.write_lookup_table(table)
-        rules = os.path.join(self.bench.srcdir, "../../lib/redact-rules.def")
+        rules = os.path.join(self.bench.srcdir, "peer-rules.def")
         with open(conf, "w") as f:
             f.write(rsyslog_peer.configuration(
                 rules if self.redact else None, table, self.dir, self.port,

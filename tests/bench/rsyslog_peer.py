@@ -2,7 +2,7 @@
 """The peer of the benchmark: rsyslog, told to do the same job.
 
 Receives by UDP, parses, looks the VM up by its source address (15 keys),
-redacts by the rules of lib/redact-rules.def as far as POSIX extended regular
+redacts by the rules of tests/bench/peer-rules.def as far as POSIX extended regular
 expressions can say them, and forwards by TCP.  Validators (the Luhn check)
 have no counterpart there.
 """

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Any message: redacting twice changes nothing, output stays within its bound,
- * and as many marks come out as are counted. */
+ * Any message: output stays within its bound, as many marks come out as are
+ * counted, and none that a message brought. */
 #include <stdlib.h>
 
 #include "redact.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define N_RULES 128             /* More than there are. */
+#define N_RULES 1024            /* More than there are. */
 
 static size_t
 count_prefixes(struct slice text)
@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct redactor *r;
     uint64_t hits[N_RULES] = { 0 };
     struct slice in = slice_of(data, size);
-    struct redact_result once, twice;
+    struct redact_result once;
     uint64_t n_hits = 0;
 
     if (!r && (redactor_create(&r) || redactor_n_rules(r) > N_RULES)) {
@@ -41,23 +41,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (once.text.size > REDACT_CAP
         || n_hits + once.over_cap != once.n_redactions
-        || (!once.n_redactions && once.text.data != data)
-        || (!count_prefixes(in)
-            && count_prefixes(once.text) != once.n_redactions)) {
+        || (!once.n_redactions && !count_prefixes(in)
+            && once.text.data != data)
+        || count_prefixes(once.text) != once.n_redactions) {
         abort();
     }
 
-    uint8_t *copy = malloc(once.text.size + 1);
-    if (!copy) {
-        return 0;
-    }
-    if (once.text.size) {
-        memcpy(copy, once.text.data, once.text.size);
-    }
-    redactor_run(r, slice_of(copy, once.text.size), NULL, &twice);
-    if (twice.n_redactions || twice.text.data != copy) {
-        abort();
-    }
-    free(copy);
     return 0;
 }

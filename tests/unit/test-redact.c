@@ -5,30 +5,25 @@
 #include <stdlib.h>
 
 #include "redact.h"
-#include "redact-internal.h"
+#include "redact-example.h"
+#include "redact-rules.h"
 
 #define MIB (1024 * 1024)
-
-/* Bytes that matchers may look at for each byte of a message, at most: every
- * item of every rule could look at each byte once.  A normal line takes less
- * than one. */
-#define MAX_EXAMINED_PER_BYTE 24
-
-static const struct example {
-    const char *id, *positive, *negative, *description;
-} examples[] = {
-#define RULE(ID, MATCHER, CASELESS, LITERALS, PATTERN, VALIDATOR,       \
-             EXAMPLE, COUNTEREXAMPLE, DESCRIPTION)                      \
-    { ID, EXAMPLE, COUNTEREXAMPLE, DESCRIPTION },
-#include "redact-rules.def"
-#undef RULE
-};
-#define N_EXAMPLES (sizeof examples / sizeof examples[0])
 
 static int
 setup(void **state)
 {
     return redactor_create((struct redactor **) state);
+}
+
+/* Likewise, with the rules that are off by default. */
+static int
+setup_all(void **state)
+{
+    const struct redact_options options = { .enable_all = true };
+
+    assert_null(redactor_create_with(&options, (struct redactor **) state));
+    return 0;
 }
 
 static int
@@ -47,12 +42,16 @@ redact(struct redactor *r, struct slice in)
     return result.text;
 }
 
-/* Checks that 'in' becomes 'out' and that 'out' stays. */
+/* Checks that 'in' becomes 'out'. */
 static void
 check(void **state, const char *in, const char *out)
 {
-    assert_slice_equal(redact(*state, slice_from_string(in)), out);
-    assert_slice_equal(redact(*state, slice_from_string(out)), out);
+    struct slice got = redact(*state, slice_from_string(in));
+
+    if (!slice_equal(got, slice_from_string(out))) {
+        fail_msg("\"%s\" became \"%.*s\", not \"%s\"", in, (int) got.size,
+                 (const char *) got.data, out);
+    }
 }
 
 static void
@@ -73,69 +72,79 @@ count(struct slice text, const char *what)
 }
 
 static void
-every_row_masks_its_example_once_under_its_id(void **state)
+every_rule_masks_its_examples(void **state)
 {
-    struct redactor *r = *state;
+    const struct redact_rules *rules = redactor_rules(*state);
+    uint64_t *hits = calloc(rules->n_rules, sizeof *hits);
+    size_t n_failed = 0;
 
-    assert_int_equal(redactor_n_rules(r), N_EXAMPLES);
-    for (size_t i = 0; i < N_EXAMPLES; i++) {
-        uint64_t hits[N_EXAMPLES] = { 0 };
-        struct redact_result result;
-        char mark[64];
+    assert_non_null(hits);
+    for (size_t i = 0; i < rules->n_rules; i++) {
+        const struct redact_rule *rule = &rules->rules[i];
 
-        snprintf(mark, sizeof mark, REDACT_MARK_PREFIX "%s"
-                 REDACT_MARK_SUFFIX, examples[i].id);
-        redactor_run(r, slice_from_string(examples[i].positive), hits,
-                     &result);
-        if (result.n_redactions != 1 || hits[i] != 1
-            || count(result.text, mark) != 1) {
-            fail_msg("%s: \"%s\" became \"%.*s\"", examples[i].id,
-                     examples[i].positive, (int) result.text.size,
-                     (const char *) result.text.data);
+        assert_true(rule->n_examples > 0);
+        for (size_t j = 0; j < rule->n_examples * 3; j++) {
+            struct redact_example e;
+            struct redact_result result;
+
+            assert_true(redact_example_make(rule->examples[j / 3], j, &e));
+            hits[i] = 0;
+            redactor_run(*state, slice_of(e.text, e.size), hits, &result);
+            bool bare = false;
+            for (size_t k = 0; k < e.n_parts; k++) {
+                char part[REDACT_EXAMPLE_MAX];
+                snprintf(part, sizeof part, "%.*s", (int) e.parts[k].size,
+                         (const char *) e.parts[k].data);
+                bare |= e.parts[k].size > 4 && count(result.text, part);
+            }
+            if (!hits[i] || bare) {
+                print_error("%s: \"%s\" became \"%.*s\"\n", rule->id, e.text,
+                            (int) result.text.size,
+                            (const char *) result.text.data);
+                n_failed++;
+            }
         }
-        assert_string_equal(redactor_rule_id(r, i), examples[i].id);
     }
+    free(hits);
+    assert_int_equal(n_failed, 0);
 }
 
 static void
-every_row_leaves_its_counterexample_as_it_is(void **state)
+every_rule_leaves_its_other_examples_as_they_are(void **state)
 {
-    for (size_t i = 0; i < N_EXAMPLES; i++) {
-        struct slice in = slice_from_string(examples[i].negative);
-        struct redact_result result;
+    const struct redact_rules *rules = redactor_rules(*state);
+    size_t n_failed = 0;
 
-        redactor_run(*state, in, NULL, &result);
-        if (result.text.data != in.data || result.n_redactions) {
-            fail_msg("%s: \"%s\" became \"%.*s\"", examples[i].id,
-                     examples[i].negative, (int) result.text.size,
-                     (const char *) result.text.data);
+    for (size_t i = 0; i < rules->n_rules; i++) {
+        const struct redact_rule *rule = &rules->rules[i];
+
+        assert_true(rule->n_others > 0);
+        for (size_t j = 0; j < rule->n_others; j++) {
+            struct redact_example e;
+            struct redact_result result;
+
+            assert_true(redact_example_make(rule->others[j], j, &e));
+            struct slice in = slice_of(e.text, e.size);
+            redactor_run(*state, in, NULL, &result);
+            if (result.text.data != in.data || result.n_redactions) {
+                print_error("%s: \"%s\" became \"%.*s\"\n", rule->id, e.text,
+                            (int) result.text.size,
+                            (const char *) result.text.data);
+                n_failed++;
+            }
         }
     }
+    assert_int_equal(n_failed, 0);
 }
 
 static void
-every_row_has_a_line_in_the_documentation(void **state)
+there_are_at_least_150_rules_with_descriptions(void **state)
 {
-    const char *srcdir = getenv("srcdir");
-    char path[4096];
-    static char text[65536];
+    const struct redact_rules *rules = redactor_rules(*state);
 
-    (void) state;
-    snprintf(path, sizeof path, "%s/docs/redaction.md",
-             srcdir ? srcdir : ".");
-    FILE *f = fopen(path, "r");
-    assert_non_null(f);
-    size_t n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    for (size_t i = 0; i < N_EXAMPLES; i++) {
-        char line[1024];
-
-        snprintf(line, sizeof line, "| `%s` | %s |\n", examples[i].id,
-                 examples[i].description);
-        if (!strstr(text, line)) {
-            fail_msg("docs/redaction.md lacks the line: %s", line);
-        }
+    assert_true(rules->n_rules >= 150);
+    for (size_t i = 0; i < rules->n_rules; i++) {
+        assert_non_null(rules->rules[i].description);
     }
 }
 
@@ -223,10 +232,10 @@ authorization_keeps_its_scheme(void **state)
 static void
 url_passwords_may_hold_unencoded_marks(void **state)
 {
-    check(state, "amqp://u:p@ss@h/x", "amqp://u:<redacted:url-password>@h/x");
+    check(state, "amqp://u:p@ss@h/x", "amqp://u:<redacted:amqp-url>@h/x");
     check(state, "http://u:p/?#s@h/x",
-          "http://u:<redacted:url-password>@h/x");
-    check(state, "redis://:p@h", "redis://:<redacted:url-password>@h");
+          "http://u:<redacted:http-url>@h/x");
+    check(state, "redis://:p@h", "redis://:<redacted:redis-url>@h");
     check_same(state, "http://h:8080/@x http://[::1]:80/?q=@ file://C:/@");
 }
 
@@ -274,13 +283,18 @@ secrets_that_adjoin_or_overlap_all_go(void **state)
 }
 
 static void
-marks_of_an_earlier_pass_stay(void **state)
+marks_of_guests_are_renamed(void **state)
 {
-    check_same(state, "token=<redacted:token> \"pwd\":\"<redacted:email>\" "
-               "x://u:<redacted:url-password>@h");
-    /* What only begins like one is no mark. */
-    check(state, "token=<redacted:x", "token=<redacted:token>");
+    check(state, "a <redacted:password> b", "a <x-redacted:password> b");
+    /* They protect nothing. */
     check(state, "token=<redacted:token>x", "token=<redacted:token>");
+    check(state, "token:<redacted:token>x", "token:<redacted:token>");
+    check(state, "4111111111111111<redacted:x>",
+          "<redacted:card-number><x-redacted:x>");
+    check(state, "<wsse:Password>x</wsse:Password>",
+          "<wsse:Password><redacted:password></wsse:Password>");
+    check(state, "--token <redacted:x>", "--token <redacted:token>");
+    check(state, "<redacted:<redacted:", "<x-redacted:<x-redacted:");
 }
 
 static void
@@ -418,12 +432,6 @@ output_never_exceeds_the_cap(void **state)
     assert_true(result.over_cap);
     assert_int_equal(result.n_redactions, count(result.text, "<redacted:"));
 
-    uint8_t *first = malloc(result.text.size);
-    struct slice again = slice_of(first, result.text.size);
-    memcpy(first, result.text.data, result.text.size);
-    redactor_run(*state, again, NULL, &result);
-    assert_true(slice_equal(result.text, again));
-    free(first);
     free(p);
 }
 
@@ -450,7 +458,7 @@ work_is_linear_in_hostile_messages(void **state)
 
             redactor_run(r, slice_of(p, size), NULL, &result);
             uint64_t n = redactor_n_examined(r) - before;
-            if (n > MAX_EXAMINED_PER_BYTE * (uint64_t) REDACT_CAP) {
+            if (n > 4 * (uint64_t) REDACT_CAP) {
                 fail_msg("%zu bytes of \"%s\": %llu bytes examined", size,
                          units[i], (unsigned long long) n);
             }
@@ -465,7 +473,7 @@ patterns_outside_the_grammar_are_refused(void **state)
 {
     static const char *const bad[] = {
         "[a", "[z-a]", "a{", "a{2", "a{2,1}", "a{99999999}", "\\", "[\\",
-        "(", "aaaaaaaaa",
+        "(", "aaaaaaaaaaaaaaaaaaaaa",
     };
     struct redact_pattern pattern;
 
@@ -490,14 +498,16 @@ check_digits_are_verified(void **state)
 }
 
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
+#define TEST_ALL(NAME) \
+    cmocka_unit_test_setup_teardown(NAME, setup_all, teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_row_masks_its_example_once_under_its_id),
-        TEST(every_row_leaves_its_counterexample_as_it_is),
-        TEST(every_row_has_a_line_in_the_documentation),
+        TEST_ALL(every_rule_masks_its_examples),
+        TEST_ALL(every_rule_leaves_its_other_examples_as_they_are),
+        TEST(there_are_at_least_150_rules_with_descriptions),
         TEST(keys_stay_and_values_go),
         TEST(escaped_json_is_consumed_whole),
         TEST(unclosed_quotation_is_masked_to_the_end),
@@ -507,7 +517,7 @@ main(void)
         TEST(private_keys_go_with_all_their_lines),
         TEST(cards_are_known_by_issuer_grouping_and_check_digit),
         TEST(secrets_that_adjoin_or_overlap_all_go),
-        TEST(marks_of_an_earlier_pass_stay),
+        TEST(marks_of_guests_are_renamed),
         TEST(secrets_are_found_in_any_field_of_a_line),
         TEST(structured_data_stays_well_formed),
         TEST(any_byte_may_come),
