@@ -17,6 +17,7 @@ lib_libsluice_a_SOURCES = \
 	lib/inner.c \
 	lib/inner.h \
 	lib/redact.h \
+	lib/rfc5424-escapes.def \
 	lib/rfc5424-params.def \
 	lib/rfc5424.c \
 	lib/rfc5424.h \

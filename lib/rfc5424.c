@@ -330,10 +330,38 @@ put_field(struct out *o, struct slice s, size_t max)
     }
 }
 
-/* Puts 's' as a PARAM-VALUE: escaped as RFC 5424 section 6.3.3 wants, what is
- * not UTF-8 as U+FFFD, C0 controls and DEL in octal behind '#', as rsyslog
- * writes them, and what would control a terminal or turn the direction of text
- * (C1 and bidirectional controls) as U+FFFD too. */
+enum escape {
+    ESCAPE_NONE,
+    ESCAPE_OCTAL,
+    ESCAPE_BACKSLASH,
+    ESCAPE_REPLACED,
+};
+
+/* Returns how 'code', negative for what is no character, is written. */
+static enum escape
+find_escape(int32_t code)
+{
+    static const struct {
+        int32_t first, last;
+        enum escape how;
+    } ranges[] = {
+#define RFC5424_ESCAPE(FIRST, LAST, HOW, TEXT) { FIRST, LAST, ESCAPE_##HOW },
+#include "rfc5424-escapes.def"
+#undef RFC5424_ESCAPE
+    };
+
+    if (code < 0) {
+        return ESCAPE_REPLACED;
+    }
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        if (code <= ranges[i].last) {
+            return code >= ranges[i].first ? ranges[i].how : ESCAPE_NONE;
+        }
+    }
+    return ESCAPE_NONE;
+}
+
+/* Puts 's' as a PARAM-VALUE, escaped by rfc5424-escapes.def. */
 static void
 put_value(struct out *o, struct slice s)
 {
@@ -346,23 +374,23 @@ put_value(struct out *o, struct slice s)
         }
         struct cursor before = c;
         int32_t code = utf8_take(&c);
-        if (code == '"' || code == '\\' || code == ']') {
-            const uint8_t escaped[2] = { '\\', code };
-            put(o, escaped, 2);
-        } else if ((code >= 0 && code < 0x20) || code == 0x7f) {
-            const uint8_t octal[4] = {
-                '#', '0' + (code >> 6), '0' + (code >> 3 & 7), '0' + (code & 7)
-            };
-            put(o, octal, 4);
-        } else if (code < 0
-                   || (code >= 0x80 && code <= 0x9f)
-                   || code == 0x061c
-                   || (code >= 0x200e && code <= 0x200f)
-                   || (code >= 0x2028 && code <= 0x202e)
-                   || (code >= 0x2066 && code <= 0x2069)) {
-            put(o, "\xef\xbf\xbd", 3);
-        } else {
+        const uint8_t backslash[2] = { '\\', code };
+        const uint8_t octal[4] = {
+            '#', '0' + (code >> 6 & 7), '0' + (code >> 3 & 7), '0' + (code & 7)
+        };
+        switch (find_escape(code)) {
+        case ESCAPE_NONE:
             put(o, before.p, before.left - c.left);
+            break;
+        case ESCAPE_OCTAL:
+            put(o, octal, sizeof octal);
+            break;
+        case ESCAPE_BACKSLASH:
+            put(o, backslash, sizeof backslash);
+            break;
+        case ESCAPE_REPLACED:
+            put(o, "\xef\xbf\xbd", 3);
+            break;
         }
     }
 }

@@ -37,7 +37,7 @@ const uint8_t syslog_classes[256] = {
     ['@'] = P | N | V | L | I | T | H,
     ['A' ... 'Z'] = P | N | V | L | I | T | H,
     ['['] = P | N | V | L,
-    ['\\'] = P | N | I,
+    ['\\'] = P | I,
     [']'] = P,
     ['^'] = P | N | V | L | I,
     ['_'] = P | N | V | L | I | T | H,
@@ -647,9 +647,11 @@ syslog_msg_parse(struct slice message, int64_t reference_ns,
     uint8_t pri = SYSLOG_DEFAULT_PRI;
     bool has_pri = parse_pri(&c, &pri);
 
-    if (!has_pri && take_text(&c, BOM)) {
-        /* Windows agents begin with one. */
-        has_pri = parse_pri(&c, &pri);
+    struct cursor behind = c;
+    if (!has_pri && take_text(&behind, BOM) && parse_pri(&behind, &pri)) {
+        /* Agents on Windows begin with one. */
+        has_pri = true;
+        c = behind;
     }
     struct slice text = cursor_rest(&c);
 

@@ -31,7 +31,9 @@ enum {
 /* What a byte may be part of. */
 enum syslog_class {
     SYSLOG_C_PRINT = 1 << 0,    /* PRINTUSASCII. */
-    SYSLOG_C_SD_NAME = 1 << 1,  /* SD-NAME. */
+    SYSLOG_C_SD_NAME = 1 << 1,  /* SD-NAME, without the backslash: receivers
+                                 * take it for an escape there too, and so
+                                 * "[\\]" for an element that goes on. */
     SYSLOG_C_VALUE = 1 << 2,    /* PARAM-VALUE, without being escaped. */
     SYSLOG_C_HOST = 1 << 3,     /* RFC 3164 HOSTNAME: a name or address. */
     SYSLOG_C_TAG = 1 << 4,      /* RFC 3164 TAG, as programs name themselves:

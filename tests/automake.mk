@@ -393,10 +393,26 @@ tests_dialects_parse_lines_SOURCES = \
 tests_dialects_parse_lines_LDADD = $(SLUICE_LIBS)
 TESTS += \
 	tests/dialects/test-forms.py \
+	tests/dialects/test-hostile.py \
 	tests/dialects/test-rsyslog.py
 EXTRA_DIST += \
 	docs/dialects.md \
 	tests/dialects/forms.txt \
 	tests/dialects/grammar.py \
+	tests/dialects/rsyslogd.py \
 	tests/dialects/test-forms.py \
+	tests/dialects/test-hostile.py \
 	tests/dialects/test-rsyslog.py
+
+# What a hostile guest sends.  'make check' lets rsyslogd read 100,000 of its
+# messages, 'make check-hostile' a million.
+check_PROGRAMS += tests/dialects/hostile
+tests_dialects_hostile_SOURCES = \
+	tests/dialects/hostile.c \
+	tests/strict-rfc5424.h
+tests_dialects_hostile_LDADD = $(SLUICE_LIBS)
+
+.PHONY: check-hostile
+check-hostile: tests/dialects/hostile
+	$(AM_V_at)builddir='$(abs_top_builddir)' \
+		python3 -B $(srcdir)/tests/dialects/test-hostile.py 1000000

@@ -10,105 +10,20 @@ rsyslogd runs in a network namespace of the test.  Speaks TAP."""
 import json
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from datetime import datetime
 
+import rsyslogd
 from grammar import WITH_YEAR, Grammar
 
 N_MESSAGES, SEED = 50000, 20261120
-PORT = 514
-LIMIT_S = 120
 HERE = os.path.dirname(os.path.abspath(__file__))
 DOCUMENT = os.path.join(HERE, "../../docs/dialects.md")
 PARSE_LINES = os.path.join(os.environ.get("builddir", "."),
                            "tests/dialects/parse-lines")
-RSYSLOGD = shutil.which("rsyslogd", path=os.environ.get("PATH", "")
-                        + ":/usr/sbin:/sbin")
 FIELDS = ("pri", "time", "host", "app", "procid", "msgid", "sd", "msg")
-INSIDE = "SLUICE_TEST_INSIDE"
-
-# rsyslog writes control bytes as they came, as we do, and not as "#009".
-RSYSLOG_CONF = """
-global(workDirectory="{dir}" parser.escapeControlCharactersOnReceive="off"
-       net.enableDNS="off" maxMessageSize="64k")
-module(load="imtcp")
-template(name="fields" type="list" option.jsonf="on") {{
-    property(outname="pri" name="pri" format="jsonf")
-    property(outname="time" name="timereported" dateFormat="rfc3339"
-             format="jsonf")
-    property(outname="host" name="hostname" format="jsonf")
-    property(outname="from" name="fromhost" format="jsonf")
-    property(outname="app" name="app-name" format="jsonf")
-    property(outname="procid" name="procid" format="jsonf")
-    property(outname="msgid" name="msgid" format="jsonf")
-    property(outname="sd" name="structured-data" format="jsonf")
-    property(outname="msg" name="msg" format="jsonf")
-}}
-ruleset(name="all" queue.type="Direct") {{
-    action(type="omfile" file="{dir}/out" template="fields")
-}}
-input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="all"
-      supportOctetCountedFraming="on")
-"""
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit("Bail out! waited %d s in vain: %s"
-                             % (LIMIT_S, what))
-        time.sleep(0.02)
-
-
-def connect():
-    """A connection to rsyslogd, or null if it does not listen yet."""
-    try:
-        return socket.create_connection(("127.0.0.1", PORT))
-    except ConnectionRefusedError:
-        return None
-
-
-def count_lines(path):
-    if not os.path.exists(path):
-        return 0
-    with open(path, "rb") as f:
-        return sum(block.count(b"\n")
-                   for block in iter(lambda: f.read(1 << 20), b""))
-
-
-def rsyslog_reads(frames, n):
-    """What rsyslogd makes of the frames, 'n' of them, and when it did."""
-    directory = tempfile.mkdtemp(prefix="sluice-test-rsyslog.")
-    process = None
-    try:
-        conf = os.path.join(directory, "conf")
-        out = os.path.join(directory, "out")
-        with open(conf, "w", encoding="ascii") as f:
-            f.write(RSYSLOG_CONF.format(dir=directory, port=PORT))
-        begin = time.time()
-        process = subprocess.Popen(
-            [RSYSLOGD, "-n", "-iNONE", "-f", conf],
-            env=dict(os.environ, TZ="UTC"), stdout=subprocess.DEVNULL)
-        connection = []
-        wait_until(lambda: connection.append(connect()) or connection[-1],
-                   "rsyslogd does not listen")
-        with connection[-1] as sock:
-            sock.sendall(frames)
-        wait_until(lambda: count_lines(out) >= n, "rsyslogd wrote %d of %d"
-                   % (count_lines(out), n))
-        with open(out, encoding="latin-1", newline="\n") as f:
-            return [json.loads(line) for line in f], begin, time.time()
-    finally:
-        if process:
-            process.terminate()
-            process.wait()
-        shutil.rmtree(directory)
 
 
 def to_us(text):
@@ -161,7 +76,9 @@ def compare():
     messages = list(Grammar(SEED).messages(N_MESSAGES))
     frames = b"".join(b"%d %s" % (len(message), message)
                       for _, message in messages)
-    theirs, begin, end = rsyslog_reads(frames, N_MESSAGES)
+    begin = time.time()
+    theirs = rsyslogd.read(frames, N_MESSAGES)
+    end = time.time()
     ours = subprocess.run(
         [PARSE_LINES, str(time.time_ns())], input=frames,
         stdout=subprocess.PIPE, check=True).stdout.splitlines()
@@ -206,20 +123,7 @@ def test():
 
 
 def main():
-    if not RSYSLOGD:
-        print("1..0 # SKIP rsyslogd is missing: apt-get install rsyslog")
-        return 0
-    if INSIDE not in os.environ:
-        unshare = ["unshare", "--net"]
-        if os.geteuid():
-            unshare.append("--map-root-user")
-        if subprocess.run(unshare + ["true"], check=False,
-                          stderr=subprocess.DEVNULL).returncode:
-            print("1..0 # SKIP network namespaces are not to be had here")
-            return 0
-        os.environ[INSIDE] = "1"
-        os.execvp(unshare[0], unshare + [sys.executable, "-B", *sys.argv])
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    rsyslogd.enter_namespace()
     if sys.argv[1:] == ["list"]:
         show(compare()[2])
         return 0

@@ -252,6 +252,59 @@ values_are_escaped_and_made_safe(void **state)
     }
 }
 
+/* Writes 'code' as UTF-8.  Returns its size. */
+static size_t
+put_utf8(char *p, uint32_t code)
+{
+    if (code < 0x80) {
+        p[0] = code;
+        return 1;
+    }
+    size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, code >>= 6) {
+        p[i] = 0x80 | (code & 0x3f);
+    }
+    p[0] = (uint8_t) (0xf00 >> n) | code;
+    return n;
+}
+
+static void
+each_character_is_escaped_as_the_table_says(void **state)
+{
+    enum how { NONE, OCTAL, BACKSLASH, REPLACED };
+    static const struct {
+        uint32_t first, last;
+        enum how how;
+    } rows[] = {
+#define RFC5424_ESCAPE(FIRST, LAST, HOW, TEXT) { FIRST, LAST, HOW },
+#include "rfc5424-escapes.def"
+#undef RFC5424_ESCAPE
+    };
+    struct batch_line line = bare_line;
+
+    (void) state;
+    for (uint32_t code = 1; code < 0x110000; code += code < 0x3000 ? 1 : 61) {
+        char value[5] = "", expected[8];
+        enum how how = NONE;
+
+        if (code >= 0xd800 && code < 0xe000) {
+            continue;           /* Surrogates are no characters. */
+        }
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            if (code >= rows[i].first && code <= rows[i].last) {
+                how = rows[i].how;
+            }
+        }
+        value[put_utf8(value, code)] = '\0';
+        snprintf(expected, sizeof expected,
+                 how == OCTAL ? "#%03o" : how == BACKSLASH ? "\\%c"
+                 : how == REPLACED ? "\xef\xbf\xbd" : "", code);
+        line.hostname = slice_from_string(value);
+        assert_string_equal(render_param(&bare_source, &line, "claimed-host"),
+                            how == NONE ? value : expected);
+    }
+}
+
 static void
 context_cannot_speak_for_the_switch(void **state)
 {
@@ -615,6 +668,7 @@ main(void)
         cmocka_unit_test(hostname_is_the_name_or_the_uuid_or_the_mac),
         cmocka_unit_test(a_claimed_host_shows_only_where_it_differs),
         cmocka_unit_test(values_are_escaped_and_made_safe),
+        cmocka_unit_test(each_character_is_escaped_as_the_table_says),
         cmocka_unit_test(context_cannot_speak_for_the_switch),
         cmocka_unit_test(context_that_cannot_be_decoded_is_left_out),
         cmocka_unit_test(only_our_exact_sd_id_is_renamed),
