@@ -78,3 +78,7 @@ lib_libsluice_a_SOURCES += \
 lib_libsluice_a_SOURCES += \
 	lib/syslog-time.c \
 	lib/syslog-time.h
+# Frames that come in parts.
+lib_libsluice_a_SOURCES += \
+	lib/join.c \
+	lib/join.h

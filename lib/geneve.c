@@ -82,13 +82,14 @@ read_OWNER(struct cursor *c, struct tunnel_meta *meta)
     return SLUICE_DROP_NONE;
 }
 
-/* Nothing joins parts yet, and no receiver may take one for a whole frame. */
 static enum sluice_drop
 read_SPLIT(struct cursor *c, struct tunnel_meta *meta)
 {
-    (void) c;
-    (void) meta;
-    return SLUICE_DROP_OPTION_UNSUPPORTED;
+    meta->split_id = cursor_be(c, 2);
+    meta->split_index = cursor_be(c, 1);
+    meta->split_count = cursor_be(c, 1);
+    return (meta->split_count >= 2 && meta->split_index < meta->split_count
+            ? SLUICE_DROP_NONE : SLUICE_DROP_SPLIT_MALFORMED);
 }
 
 static enum sluice_drop
@@ -206,4 +207,33 @@ geneve_verify(struct slice packet, const struct tunnel_meta *meta,
     sluice_tlv_auth(key, packet.data, packet.size,
                     meta->auth.data - packet.data, auth);
     return !sodium_memcmp(auth, meta->auth.data, sizeof auth);
+}
+
+size_t
+geneve_whole_header(struct slice packet, uint16_t option_class,
+                    uint8_t header[GENEVE_MAX_HEADER_SIZE])
+{
+    struct cursor c = cursor_of(packet);
+    size_t size = 0;
+
+    cursor_copy(&c, header, SLUICE_TLV_BASE_SIZE);
+    size += SLUICE_TLV_BASE_SIZE;
+    struct cursor opts = cursor_of(cursor_take(&c, (header[0] & 0x3f) * 4));
+
+    while (opts.left) {
+        struct slice option = slice_of(opts.p, opts.left);
+        uint16_t class = cursor_be(&opts, 2);
+        uint8_t type = cursor_be(&opts, 1);
+
+        cursor_take(&opts, (cursor_be(&opts, 1) & 0x1f) * 4);
+        option.size -= opts.left;
+        if (class != option_class || (type != SLUICE_TLV_TYPE_SPLIT
+                                      && type != SLUICE_TLV_TYPE_AUTH)) {
+            memcpy(header + size, option.data, option.size);
+            size += option.size;
+        }
+    }
+    header[0] = (size - SLUICE_TLV_BASE_SIZE) / 4;
+    header[1] &= ~SLUICE_TLV_C_BIT;
+    return size;
 }

@@ -41,6 +41,9 @@ struct tunnel_meta {
                                  * geneve_verify() says so. */
     uint32_t owner_pid;         /* OWNER. */
     uint32_t owner_uid;
+    uint16_t split_id;          /* SPLIT: this is a part of a frame. */
+    uint8_t split_index;        /* Less than 'split_count'. */
+    uint8_t split_count;        /* At least 2. */
     struct slice name;          /* NAME without its padding, into the input. */
 };
 
@@ -63,5 +66,14 @@ enum sluice_drop geneve_parse(struct slice packet, uint16_t option_class,
  * same time however much of it is right. */
 bool geneve_verify(struct slice packet, const struct tunnel_meta *meta,
                    const uint8_t key[16]);
+
+/* A base header and all the options that fit behind it. */
+enum { GENEVE_MAX_HEADER_SIZE = 8 + 252 };
+
+/* Writes what stands before the frame in 'packet', which geneve_parse() took,
+ * but without the options that a part of a frame has for itself, SPLIT and
+ * AUTH.  Equal for all parts of a frame.  Returns its size. */
+size_t geneve_whole_header(struct slice packet, uint16_t option_class,
+                           uint8_t header[GENEVE_MAX_HEADER_SIZE]);
 
 #endif /* lib/geneve.h */

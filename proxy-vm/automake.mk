@@ -53,6 +53,14 @@ proxy_vm_libintake_a_SOURCES = \
 	proxy-vm/intake/s7-store.c \
 	proxy-vm/intake/s7-store.h
 
+# Frames that come in parts.
+proxy_vm_libintake_a_SOURCES += \
+	proxy-vm/intake/s2-join.c \
+	proxy-vm/intake/s2-join.h
+proxy_vm_libcommon_a_SOURCES += \
+	proxy-vm/common/lasting-memory.c \
+	proxy-vm/common/lasting-memory.h
+
 # What intake may ask of the kernel.
 proxy_vm_libintake_a_SOURCES += \
 	proxy-vm/intake/sandbox-syscalls.def \

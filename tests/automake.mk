@@ -197,6 +197,8 @@ EXTRA_DIST += \
 	tests/golden/malformed-geneve.pcap \
 	tests/golden/malformed-inner.expected \
 	tests/golden/malformed-inner.pcap \
+	tests/golden/parts.expected \
+	tests/golden/parts.pcap \
 	tests/golden/stock.expected \
 	tests/golden/stock.pcap \
 	tests/golden/test-make-captures.sh
@@ -363,6 +365,14 @@ EXTRA_DIST += \
 	tests/run-demo \
 	tests/run-lint \
 	tests/system
+# Frames that come in parts.
+unit_tests += tests/unit/test-join
+tests_unit_test_join_SOURCES = tests/unit/test-join.c tests/unit/unit.h
+tests_unit_test_join_LDADD = $(UNIT_LIBS)
+fuzz_targets += tests/fuzz/fuzz-join
+tests_fuzz_fuzz_join_SOURCES = tests/fuzz/fuzz-join.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_join_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_join_LDFLAGS = $(FUZZ_LDFLAGS)
 # AUTH: the hash, the key file, and what it lets in.
 unit_tests += \
 	tests/unit/test-decap \

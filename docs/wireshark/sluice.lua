@@ -101,6 +101,9 @@ local options = {
         tree:add(f.split_id, data(0, 2))
         tree:add(f.split_index, data(2, 1))
         tree:add(f.split_count, data(3, 1))
+        if data(3, 1):uint() < 2 or data(2, 1):uint() >= data(3, 1):uint() then
+            return "split-malformed"
+        end
     end },
     [0x0a] = { name = "NAME", size = 64, varies = true,
                show = function(tree, data)

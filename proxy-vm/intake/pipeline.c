@@ -11,6 +11,7 @@
 #include "gap.h"
 #include "packets.h"
 #include "s2-decap.h"
+#include "s2-join.h"
 #include "s3-account.h"
 #include "s6-enrich.h"
 #include "timeval.h"
@@ -32,6 +33,9 @@ struct pipeline {
     struct intake_stats *stats;     /* Borrowed. */
     struct receive *receive;        /* Borrowed; may be null. */
     struct decap decap;
+    struct parts *parts;
+    bool is_again;                  /* The packet that comes now may have been
+                                     * taken by the process before. */
     struct account *account;
     struct redactor *redactor;
     struct enrich *enrich;
@@ -46,6 +50,23 @@ static void
 intend(void *receive, const struct receive_intent *intent)
 {
     receive_socket_intend(receive, intent);
+}
+
+/* Counts parts of a frame that were taken and can't be joined. */
+static void
+drop_parts(void *p_, uint32_t tenant, enum sluice_drop drop,
+           unsigned int n_parts)
+{
+    struct pipeline *p = p_;
+    struct stats_tenant *t = intake_stats_tenant(p->stats, tenant);
+
+    if (t) {
+        stats_add(&t->counters[TENANT_RECEIVED], n_parts);
+        stats_add(&t->counters[TENANT_DROPPED], n_parts);
+        stats_add(&t->drops[drop], n_parts);
+    }
+    stats_add(&p->stats->counters[INTAKE_DROPPED], n_parts);
+    stats_add(&p->stats->drops[drop], n_parts);
 }
 
 char *
@@ -64,7 +85,16 @@ pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
     if (error) {
         goto out;
     }
-    int err = redactor_create(&p->redactor);
+    int err = parts_create(options->parts, options->stats, drop_parts, p,
+                           &p->parts);
+    if (err) {
+        error = xasprintf("can't keep parts of frames%s%s: %s",
+                          options->parts ? " in " : "",
+                          options->parts ? options->parts : "",
+                          ovs_strerror(err));
+        goto out;
+    }
+    err = redactor_create(&p->redactor);
     if (err) {
         error = xasprintf("can't compile the redaction rules: %s",
                           ovs_strerror(err));
@@ -94,6 +124,7 @@ pipeline_destroy(struct pipeline *p)
         store_destroy(p->store);
         enrich_destroy(p->enrich);
         redactor_destroy(p->redactor);
+        parts_destroy(p->parts);
         account_destroy(p->account);
         decap_uninit(&p->decap);
         free(p);
@@ -135,6 +166,27 @@ static int64_t
 reference_ns(const struct record *rec)
 {
     return rec->switch_ns <= INT64_MAX ? rec->switch_ns : rec->received_ns;
+}
+
+/* Takes 'rec', which is a part of a frame.  Returns true if 'rec' is the whole
+ * frame now, with '*ret_inner' as for decap_run(). */
+static bool
+join(struct pipeline *p, struct record *rec, enum sluice_drop *ret_inner)
+{
+    bool is_whole = false;
+    enum sluice_drop drop = (account_came_before(p->account, rec)
+                             && !p->is_again
+                             ? SLUICE_DROP_SEQUENCE_REPLAYED
+                             : parts_run(p->parts, rec, p->decap.option_class,
+                                         p->is_again, &is_whole));
+
+    if (is_whole) {
+        *ret_inner = decap_whole(&p->decap, rec);
+    } else if (drop) {
+        count_tenant(p, rec, drop);
+        count_drop(p, drop);
+    }
+    return is_whole;
 }
 
 /* Stores 'rec''s line, unless a dead process had done that. */
@@ -228,6 +280,9 @@ run(struct pipeline *p, struct record *rec)
         count_drop(p, verdict.origin);
         return;
     }
+    if (rec->meta.has & TUNNEL_HAS_SPLIT && !join(p, rec, &verdict.inner)) {
+        return;
+    }
 
     enum sluice_drop drop = account_find(p->account, rec);
     if (!drop) {
@@ -249,21 +304,38 @@ void
 pipeline_run(struct pipeline *p, struct record *rec)
 {
     run(p, rec);
+    parts_done(p->parts);
+}
+
+/* Sends the next packet that the receiver has through all stages, and marks it
+ * as done before the parts that it was joined from are forgotten: a process
+ * that finds parts of a whole frame knows that it need not join them.  Returns
+ * false if there is none. */
+static bool
+drain_one(struct pipeline *p)
+{
+    struct record rec;
+
+    if (!receive_socket_next(p->receive, &rec)) {
+        return false;
+    }
+    run(p, &rec);
+    receive_socket_done(p->receive);
+    parts_done(p->parts);
+    return true;
 }
 
 void
 pipeline_drain(struct pipeline *p)
 {
-    struct record rec;
-
-    while (receive_socket_next(p->receive, &rec)) {
-        run(p, &rec);
-        receive_socket_done(p->receive);
+    while (drain_one(p)) {
+        continue;
     }
 }
 
-/* If the packet that is next has killed enough processes, gives it up. */
-static void
+/* If the packet that is next has killed enough processes, gives it up and
+ * returns true. */
+static bool
 drop_poison(struct pipeline *p)
 {
     struct record rec;
@@ -282,7 +354,9 @@ drop_poison(struct pipeline *p)
         count_drop(p, SLUICE_DROP_POISON);
         p->n_settled = p->n_refused = 0;
         receive_socket_done(p->receive);
+        return true;
     }
+    return false;
 }
 
 char *
@@ -305,7 +379,14 @@ pipeline_recover(struct pipeline *p)
     if (step.is_task) {
         recover_task(p, &step.task);
     }
-    drop_poison(p);
+    if (drop_poison(p)) {
+        parts_recovered(p->parts, SLUICE_DROP_POISON);
+    } else {
+        p->is_again = true;
+        drain_one(p);
+        p->is_again = false;
+        parts_recovered(p->parts, SLUICE_DROP_NONE);
+    }
     pipeline_drain(p);
     return NULL;
 }
@@ -316,6 +397,7 @@ pipeline_tick(struct pipeline *p)
     long long int now = time_msec();
 
     enrich_refresh(p->enrich, now);
+    parts_tick(p->parts, now);
     account_announce(p->account, now, announce_lost, p);
     return store_tick(p->store, now, TICK_MS);
 }
@@ -325,6 +407,7 @@ pipeline_flush(struct pipeline *p)
 {
     if (!p->receive) {
         /* Nothing more will come, and no other process takes over. */
+        parts_flush(p->parts);
         account_announce(p->account, INT64_MAX, announce_lost, p);
     }
     store_flush(p->store, NULL, NULL);

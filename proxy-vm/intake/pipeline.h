@@ -4,6 +4,7 @@
  *
  *     s1-receive   socket or capture                     -> a datagram
  *     s2-decap     GENEVE, options, who may send; inner frame  -> origin
+ *     s2-join      parts of frames too large for the underlay  -> whole ones
  *     s3-account   books of the switch port, replays           -> source
  *     s4-redact    lib/redact.h                                -> clean text
  *     s5-parse     lib/syslog-msg.h                            -> fields
@@ -26,6 +27,8 @@ struct pipeline_options {
     const char *snapshot;           /* Null: no context. */
     struct receive *receive;        /* Borrowed; null: pipeline_run() brings
                                      * the packets. */
+    const char *parts;              /* File for parts of frames that are not
+                                     * whole; null: memory. */
     struct intake_stats *stats;     /* Borrowed. */
     struct store_options store;
 };

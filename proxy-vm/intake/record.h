@@ -21,6 +21,7 @@ struct record {
 
     /* Stage 2, decap. */
     struct tunnel_meta meta;
+    struct slice frame;         /* What stands behind the options. */
     struct inner_packet inner;
     uint64_t switch_ns;         /* TIME, else received_ns. */
 

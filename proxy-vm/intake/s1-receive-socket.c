@@ -6,14 +6,13 @@
 #include "s1-receive.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "lasting-memory.h"
 
 enum {
     N_SLOTS = 64,               /* Packets a system call reads. */
@@ -94,23 +93,13 @@ has_next(const struct rx_file *file)
 static int
 rx_file_map(const char *path, struct rx_file **ret)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return errno;
+    void *map;
+    int error = lasting_memory_map(path, sizeof **ret, &map);
+    if (error) {
+        return error;
     }
 
-    struct rx_file *file = MAP_FAILED;
-    /* All of its memory now: in a full tmpfs, a write would be a SIGBUS. */
-    int error = ftruncate(fd, sizeof *file) ? errno
-                : posix_fallocate(fd, 0, sizeof *file);
-    if (error) {
-        goto out;
-    }
-    file = mmap(NULL, sizeof *file, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (file == MAP_FAILED) {
-        error = errno;
-        goto out;
-    }
+    struct rx_file *file = map;
     if (!rx_file_is_valid(file)) {
         memset(file, 0, sizeof *file);
         file->version = RX_VERSION;
@@ -120,10 +109,7 @@ rx_file_map(const char *path, struct rx_file **ret)
         memcpy(file->magic, RX_MAGIC, sizeof file->magic);
     }
     *ret = file;
-
-out:
-    close(fd);
-    return error;
+    return 0;
 }
 
 int
@@ -145,7 +131,7 @@ receive_socket_create(int fd, const char *path, struct receive **ret)
 
     struct receive *r = calloc(1, sizeof *r);
     if (!r) {
-        munmap(file, sizeof *file);
+        lasting_memory_unmap(file, sizeof *file);
         return ENOMEM;
     }
     r->fd = fd;
@@ -171,7 +157,7 @@ receive_socket_destroy(struct receive *r)
              * here. */
             memset(r->file->slots, 0, sizeof r->file->slots);
         }
-        munmap(r->file, sizeof *r->file);
+        lasting_memory_unmap(r->file, sizeof *r->file);
         free(r);
     }
 }

@@ -93,24 +93,37 @@ admit(const struct decap *decap, const struct record *rec)
             ? SLUICE_DROP_NONE : SLUICE_DROP_HOST_TENANT);
 }
 
+/* Looks into the frame of 'rec', which is a whole one. */
+static enum sluice_drop
+read_frame(struct record *rec)
+{
+    rec->switch_ns = (rec->meta.has & TUNNEL_HAS_TIME
+                      ? rec->meta.time_ns : rec->received_ns);
+    return inner_parse(rec->frame, &rec->inner);
+}
+
 struct decap_verdict
 decap_run(const struct decap *decap, struct record *rec)
 {
     struct decap_verdict verdict = { SLUICE_DROP_NONE, SLUICE_DROP_NONE };
-    struct slice frame;
 
     verdict.origin = geneve_parse(rec->packet, decap->option_class,
-                                  &rec->meta, &frame);
+                                  &rec->meta, &rec->frame);
     if (verdict.origin) {
         return verdict;
     }
     verdict.origin = admit(decap, rec);
-    if (verdict.origin) {
-        return verdict;
+    if (!verdict.origin && !(rec->meta.has & TUNNEL_HAS_SPLIT)) {
+        verdict.inner = read_frame(rec);
     }
-
-    rec->switch_ns = (rec->meta.has & TUNNEL_HAS_TIME
-                      ? rec->meta.time_ns : rec->received_ns);
-    verdict.inner = inner_parse(frame, &rec->inner);
     return verdict;
+}
+
+enum sluice_drop
+decap_whole(const struct decap *decap, struct record *rec)
+{
+    enum sluice_drop drop = geneve_parse(rec->packet, decap->option_class,
+                                         &rec->meta, &rec->frame);
+
+    return drop ? drop : read_frame(rec);
 }

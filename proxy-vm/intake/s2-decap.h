@@ -3,7 +3,8 @@
  * Stage 2, decap: opens the tunnel packet and asks who may have sent it.
  *
  * In: 'packet', 'vtep', 'received_ns' of a record; the keys of the hosts.
- * Out: 'meta', 'inner', 'switch_ns'. */
+ * Out: 'meta', 'frame', 'inner', 'switch_ns'; the latter two not for a part of
+ * a frame (SPLIT). */
 #ifndef SLUICE_DECAP_H
 #define SLUICE_DECAP_H 1
 
@@ -37,5 +38,8 @@ void decap_uninit(struct decap *);
 /* Nothing that a packet says of itself counts before its host is known and,
  * where the host has a key, AUTH is verified. */
 struct decap_verdict decap_run(const struct decap *, struct record *);
+
+/* The same for a packet that was joined of parts which decap_run() admitted. */
+enum sluice_drop decap_whole(const struct decap *, struct record *);
 
 #endif /* proxy-vm/intake/s2-decap.h */

@@ -209,6 +209,19 @@ key_of(const struct record *rec)
 }
 
 static struct source *
+source_find(const struct account *a, const struct source_key *key)
+{
+    struct source *source;
+
+    HMAP_FOR_EACH_WITH_HASH (source, node, key_hash(key), &a->sources) {
+        if (!memcmp(&source->key, key, sizeof *key)) {
+            return source;
+        }
+    }
+    return NULL;
+}
+
+static struct source *
 source_make(struct account *a, const struct record *rec,
             const struct source_key *key)
 {
@@ -269,19 +282,25 @@ is_new(struct source *source, const struct tunnel_meta *meta)
                 : !is_retired(source, meta->seq_epoch)));
 }
 
+bool
+account_came_before(const struct account *a, const struct record *rec)
+{
+    if (!(rec->meta.has & TUNNEL_HAS_VM)
+        || !(rec->meta.has & TUNNEL_HAS_SEQUENCE)) {
+        return false;
+    }
+    struct source_key key = key_of(rec);
+    struct source *source = source_find(a, &key);
+
+    return source && !is_new(source, &rec->meta);
+}
+
 enum sluice_drop
 account_find(struct account *a, struct record *rec)
 {
     struct source_key key = key_of(rec);
-    struct source *source;
 
-    rec->source = NULL;
-    HMAP_FOR_EACH_WITH_HASH (source, node, key_hash(&key), &a->sources) {
-        if (!memcmp(&source->key, &key, sizeof key)) {
-            rec->source = source;
-            break;
-        }
-    }
+    rec->source = source_find(a, &key);
     if (!rec->source) {
         rec->source = source_make(a, rec, &key);
     }

@@ -85,6 +85,11 @@ void account_destroy(struct account *);
  * once the later stages are through with it. */
 enum sluice_drop account_find(struct account *, struct record *rec);
 
+/* Returns true if 'rec', a part of a frame that was not joined yet, has a
+ * number that came before.  (Whose part it is can't be told here if packets
+ * name no VM: then the whole one has to show it.) */
+bool account_came_before(const struct account *, const struct record *rec);
+
 /* Puts the packet into its source's books; 'drop' is what became of it. */
 void account_commit(struct account *, const struct record *rec,
                     enum sluice_drop drop);

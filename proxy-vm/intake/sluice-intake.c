@@ -352,12 +352,14 @@ open_pipeline(const struct options *o, struct receive *receive,
 {
     make_directory(o->open_dir);
 
+    char *parts = receive ? xasprintf("%s/intake.parts", o->run) : NULL;
     struct pipeline_options options = {
         .option_class = o->option_class,
         .config = o->config,
         .host_keys = o->host_keys,
         .snapshot = o->snapshot,
         .receive = receive,
+        .parts = parts,
         .stats = stats,
         .store = {
             .open_dir = o->open_dir,
@@ -370,6 +372,7 @@ open_pipeline(const struct options *o, struct receive *receive,
     };
     struct pipeline *pipeline;
     check(pipeline_create(&options, &pipeline));
+    free(parts);
     return pipeline;
 }
 

@@ -28,7 +28,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     if (!meta.vni || meta.vni > SLUICE_TLV_MAX_TENANT
-        || meta.has & TUNNEL_HAS_SPLIT
+        || (meta.has & TUNNEL_HAS_SPLIT
+            && meta.split_index >= meta.split_count)
         || meta.flags & ~(SLUICE_TLV_F_TRACE | SLUICE_TLV_F_TRUNCATED)
         || frame.data < data || frame.data + frame.size != data + size) {
         abort();
@@ -38,6 +39,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             || meta.name.data + meta.name.size > frame.data)) {
         abort();
     }
+
+    uint8_t header[GENEVE_MAX_HEADER_SIZE];
+    size_t n = geneve_whole_header(slice_of(data, size), SLUICE_TLV_CLASS,
+                                   header);
+    if (n > sizeof header || n > size
+        || geneve_parse(slice_of(header, n), SLUICE_TLV_CLASS, &meta, &frame)
+        || frame.size || meta.has & (TUNNEL_HAS_SPLIT | TUNNEL_HAS_AUTH)) {
+        abort();
+    }
+    geneve_parse(slice_of(data, size), SLUICE_TLV_CLASS, &meta, &frame);
 
     /* Guessing 8 bytes takes longer than any fuzzer runs. */
     static const uint8_t key[16] = { 1 };

@@ -17,6 +17,7 @@
 
 #include "geneve.h"
 #include "inner.h"
+#include "join.h"
 #include "syslog-msg.h"
 #include "tlv.h"
 
@@ -126,9 +127,40 @@ print_message(FILE *out, const struct syslog_msg *m)
     print_text(out, "msg", m->msg);
 }
 
+/* Joins the part of a frame in 'packet'.  Returns true if '*meta' and '*frame'
+ * are those of the whole one now. */
+static bool
+join(FILE *out, struct join *parts, int number, const uint8_t vtep[16],
+     struct slice packet, struct tunnel_meta *meta, struct slice *frame)
+{
+    struct slice whole;
+    enum sluice_drop drop = join_add(parts, vtep, packet, meta, *frame,
+                                     SLUICE_TLV_CLASS, 0, false, &whole);
+
+    if (drop) {
+        fprintf(out, "%d: dropped: %s\n", number, sluice_drop_name(drop));
+        return false;
+    }
+    fprintf(out, "%d: part %d of %d, id %d, %zu bytes\n", number,
+            meta->split_index + 1, meta->split_count, meta->split_id,
+            frame->size);
+    return (whole.size
+            && !geneve_parse(whole, SLUICE_TLV_CLASS, meta, frame));
+}
+
+/* Prints how many parts wait for others at the end. */
+static void
+print_dropped_parts(void *out, uint32_t tenant, enum sluice_drop drop,
+                    unsigned int n_parts)
+{
+    fprintf(out, "end: tenant %"PRIu32", %u parts dropped: %s\n", tenant,
+            n_parts, sluice_drop_name(drop));
+}
+
 /* Prints what the parsers make of 'frame', seen at 'received_ns'. */
 static void
-print_packet(FILE *out, int number, struct slice frame, int64_t received_ns)
+print_packet(FILE *out, struct join *parts, int number, struct slice frame,
+             int64_t received_ns)
 {
     struct inner_packet outer, inner;
     struct tunnel_meta meta;
@@ -142,6 +174,11 @@ print_packet(FILE *out, int number, struct slice frame, int64_t received_ns)
         return;
     }
     drop = geneve_parse(outer.payload, SLUICE_TLV_CLASS, &meta, &inner_frame);
+    if (!drop && meta.has & TUNNEL_HAS_SPLIT
+        && !join(out, parts, number, outer.src_ip, outer.payload, &meta,
+                 &inner_frame)) {
+        return;
+    }
     if (!drop) {
         drop = inner_parse(inner_frame, &inner);
     }
@@ -174,6 +211,12 @@ print_capture(FILE *out, const char *path)
         fprintf(stderr, "%s: %s\n", path, error);
         return false;
     }
+    void *memory = calloc(1, join_memory_size());
+    struct join *parts = memory ? join_create(memory, print_dropped_parts, out)
+                         : NULL;
+    if (!parts) {
+        abort();
+    }
     while (pcap_next_ex(pcap, &header, &data) == 1) {
         /* Of the exact size, so that a sanitizer sees a read past the end. */
         uint8_t *exact = malloc(header->caplen ? header->caplen : 1);
@@ -181,11 +224,15 @@ print_capture(FILE *out, const char *path)
             abort();
         }
         memcpy(exact, data, header->caplen);
-        print_packet(out, ++number, slice_of(exact, header->caplen),
+        print_packet(out, parts, ++number, slice_of(exact, header->caplen),
                      header->ts.tv_sec * INT64_C(1000000000)
                      + header->ts.tv_usec);
+        join_release(parts);
         free(exact);
     }
+    join_expire(parts, JOIN_MAX_AGE_MS);
+    join_destroy(parts);
+    free(memory);
     pcap_close(pcap);
     return number > 0;
 }

@@ -117,6 +117,14 @@ def parts_of_a_split_frame_are_shown():
                  ["sluice.split.id", "sluice.split.index",
                   "sluice.split.count"], "-Y", "sluice.split.id"),
           [("1", "0", "2")])
+    equal(tshark(GOLDEN + "/parts.pcap",
+                 ["sluice.split.id", "sluice.split.index",
+                  "sluice.split.count", "sluice.seq.number"])[:6],
+          [("1", "0", "3", "1"), ("1", "1", "3", "1"), ("1", "2", "3", "1"),
+           ("2", "2", "3", "2"), ("2", "0", "3", "2"), ("2", "1", "3", "2")])
+    equal(tshark(GOLDEN + "/parts.pcap", ["frame.number"], "-Y",
+                 'sluice.drop == "split-malformed"'),
+          [("21",), ("22",), ("23",)])
 
 
 def drops_have_the_reason_that_the_proxy_gives():

@@ -60,7 +60,7 @@ PACKETS = [
      geneve(option(VM_ID, VM) + option(VM_ID, VM), GOOD)),
     ("option-critical", "198.18.0.1",
      geneve(option(0xff, WORD, 0x0102), GOOD)),
-    ("option-unsupported", "198.18.0.1", geneve(option(SPLIT, WORD), GOOD)),
+    ("split-malformed", "198.18.0.1", geneve(option(SPLIT, WORD), GOOD)),
     ("tenant-vni", "198.18.0.1",
      geneve(option(TENANT, struct.pack("!I", 8)), GOOD)),
     ("tenant-unknown", "198.18.0.1", geneve(vni=9, frame=GOOD)),

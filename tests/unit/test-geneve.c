@@ -406,13 +406,27 @@ an_unknown_critical_option_is_dropped_whatever_its_class(void **state)
 }
 
 static void
-a_part_of_a_split_frame_is_dropped(void **state)
+a_part_of_a_split_frame_says_which(void **state)
 {
     struct packet p = base(7);
+    struct tunnel_meta meta;
+    struct slice frame;
 
     (void) state;
-    put_ours(&p, SLUICE_TLV_TYPE_SPLIT, "\0\1\0\2", 4);
-    assert_dropped(p, SLUICE_DROP_OPTION_UNSUPPORTED);
+    put_ours(&p, SLUICE_TLV_TYPE_SPLIT, "\x12\x34\1\2", 4);
+    assert_int_equal(geneve_parse(slice_of(p.bytes, p.size), SLUICE_TLV_CLASS,
+                                  &meta, &frame), SLUICE_DROP_NONE);
+    assert_int_equal(meta.has, TUNNEL_HAS_SPLIT);
+    assert_int_equal(meta.split_id, 0x1234);
+    assert_int_equal(meta.split_index, 1);
+    assert_int_equal(meta.split_count, 2);
+
+    p = base(7);
+    put_ours(&p, SLUICE_TLV_TYPE_SPLIT, "\0\1\2\2", 4);
+    assert_dropped(p, SLUICE_DROP_SPLIT_MALFORMED);
+    p = base(7);
+    put_ours(&p, SLUICE_TLV_TYPE_SPLIT, "\0\1\0\1", 4);
+    assert_dropped(p, SLUICE_DROP_SPLIT_MALFORMED);
 }
 
 static void
@@ -481,7 +495,7 @@ main(void)
         cmocka_unit_test(every_option_that_stands_twice_is_dropped),
         cmocka_unit_test(
             an_unknown_critical_option_is_dropped_whatever_its_class),
-        cmocka_unit_test(a_part_of_a_split_frame_is_dropped),
+        cmocka_unit_test(a_part_of_a_split_frame_says_which),
         cmocka_unit_test(a_tenant_that_is_not_the_vni_is_dropped),
         cmocka_unit_test(a_packet_of_no_tenant_is_dropped),
         cmocka_unit_test(another_option_class_can_be_configured),
