@@ -57,6 +57,8 @@ enum {
     LINE_REDACTIONS = TAG(16, WIRE_VARINT),
     LINE_SRC_IP = TAG(17, WIRE_BYTES),
     LINE_GAP = TAG(18, WIRE_BYTES),
+    LINE_OWNER_PID = TAG(19, WIRE_VARINT),
+    LINE_OWNER_UID = TAG(20, WIRE_VARINT),
 
     GAP_REASON = TAG(1, WIRE_BYTES),
     GAP_PACKETS = TAG(2, WIRE_VARINT),
@@ -254,7 +256,9 @@ line_size(const struct batch_line *l)
         + bytes_size(TAG_1, l->msg.size)
         + uint_size(TAG_2, l->redactions)
         + bytes_size(TAG_2, l->src_ip.size)
-        + bytes_size(TAG_2, gap_size(&l->gap));
+        + bytes_size(TAG_2, gap_size(&l->gap))
+        + uint_size(TAG_2, l->owner_pid)
+        + uint_size(TAG_2, l->owner_uid);
 }
 
 size_t
@@ -283,7 +287,9 @@ batch_put_line(uint8_t *buf, size_t cap, const struct batch_line *l)
     p = put_slice(p, LINE_MSG, l->msg);
     p = put_uint(p, LINE_REDACTIONS, l->redactions);
     p = put_slice(p, LINE_SRC_IP, l->src_ip);
-    put_gap(p, &l->gap);
+    p = put_gap(p, &l->gap);
+    p = put_uint(p, LINE_OWNER_PID, l->owner_pid);
+    put_uint(p, LINE_OWNER_UID, l->owner_uid);
     return total;
 }
 
@@ -465,8 +471,10 @@ read_line(struct slice message, struct batch_line *l)
         case LINE_REDACTIONS: l->redactions = f.number; break;
         case LINE_SRC_IP: l->src_ip = f.bytes; break;
         case LINE_GAP: valid &= read_gap(f.bytes, &l->gap); break;
+        case LINE_OWNER_PID: l->owner_pid = f.number; break;
+        case LINE_OWNER_UID: l->owner_uid = f.number; break;
         default:
-            valid &= f.tag >> 3 > LINE_GAP >> 3;
+            valid &= f.tag >> 3 > LINE_OWNER_UID >> 3;
         }
     }
     return valid && !c.failed

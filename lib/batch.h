@@ -56,6 +56,8 @@ struct batch_line {
     uint32_t redactions;
     struct slice src_ip;        /* 16 bytes. */
     struct batch_gap gap;
+    uint32_t owner_pid;         /* 0: the host does not know the owner. */
+    uint32_t owner_uid;
 };
 
 /* Writes an entry into 'buf' of 'cap' bytes.  Returns the bytes written, or 0

@@ -664,6 +664,14 @@ put_line_params(struct out *o, const struct rfc5424_source *source,
         put_hex(o, line->activity);
         close_param(o);
     }
+    if (line->owner_pid) {
+        open_param(o, PARAM_OWNER_PID);
+        put_decimal(o, line->owner_pid);
+        close_param(o);
+        open_param(o, PARAM_OWNER_UID);
+        put_decimal(o, line->owner_uid);
+        close_param(o);
+    }
     if (line->hostname.size && !slice_equal(line->hostname, source->name)) {
         open_param(o, PARAM_CLAIMED_HOST);
         put_value(o, line->hostname);

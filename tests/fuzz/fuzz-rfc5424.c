@@ -76,6 +76,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     source.context = take_field(&c, 2);
     line.activity = take_field(&c, 1);
     line.src_ip = take_field(&c, 1);
+    line.owner_pid = line.redactions / 2;
+    line.owner_uid = line.seq_number;
     line.hostname = take_field(&c, 1);
     line.app_name = take_field(&c, 1);
     line.procid = take_field(&c, 1);

@@ -64,6 +64,8 @@ full_line(void)
             .dst_port = 514,
             .dst_ip = slice_of(bytes16, 16),
         },
+        .owner_pid = 4711,
+        .owner_uid = UINT32_MAX,
     };
 }
 
@@ -118,6 +120,8 @@ assert_same_line(const struct batch_line *a, const struct batch_line *b)
     assert_int_equal(a->gap.src_port, b->gap.src_port);
     assert_int_equal(a->gap.dst_port, b->gap.dst_port);
     assert_same_slice(a->gap.dst_ip, b->gap.dst_ip);
+    assert_int_equal(a->owner_pid, b->owner_pid);
+    assert_int_equal(a->owner_uid, b->owner_uid);
 }
 
 /* Unpacks one entry by the generated code, which must write the same bytes
@@ -205,6 +209,8 @@ generated_code_reads_the_same_line(void **state)
             .dst_port = p->gap->dst_port,
             .dst_ip = slice_from_proto(p->gap->dst_ip),
         },
+        .owner_pid = p->owner_pid,
+        .owner_uid = p->owner_uid,
     };
     assert_same_line(&read, &l);
     sluice__batch__free_unpacked(batch, NULL);

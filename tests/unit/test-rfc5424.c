@@ -144,6 +144,8 @@ a_line_with_everything_has_everything(void **state)
     line.sd = slice_from_string("[a@1 b=\"\\]\"][" SD_ID " c=\"d\"]");
     line.msg = slice_from_string("hello");
     line.redactions = 2;
+    line.owner_pid = 4711;
+    line.owner_uid = 0;
     line.src_ip = slice_of(ipv4, 16);
     assert_renders(&source, &line,
                    "<165>1 1969-12-31T23:59:59.999999Z web-1 nginx 8710 ID47 "
@@ -151,6 +153,7 @@ a_line_with_everything_has_everything(void **state)
                    "host-vtep=\"198.18.0.1\" port=\"3\"" TIME_PARAM
                    " seq=\"1700000000:42\" "
                    "activity=\"4bf92f3577b34da6a3ce929d0e0e4736\" "
+                   "owner-pid=\"4711\" owner-uid=\"0\" "
                    "claimed-host=\"db-9\" src-ip=\"10.0.0.1\" "
                    "time-is-receipt=\"1\" redactions=\"2\" forged-sd=\"1\" "
                    "origin=\"stock\" ctx=\"pending\" guest-os=\"Debian 12\" "
