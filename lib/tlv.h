@@ -15,16 +15,17 @@
  *
  * The option block as the switch writes it:
  *
- *      META [VM] [TENANT] | TIME SEQUENCE ACTIVITY | [AUTH]
- *      ------------------   ----------------------   ------
- *      constant per flow    zeros from sluice_tlv_encode(), filled in
- *                           by sluice_tlv_stamp()    by sluice_tlv_auth()
+ *      META [VM] [TENANT] [OWNER] | TIME SEQUENCE ACTIVITY | [AUTH]
+ *      --------------------------   ----------------------   ------
+ *      constant per flow            zeros from sluice_tlv_encode(), filled in
+ *                                   by sluice_tlv_stamp()  by sluice_tlv_auth()
  *
- * VM and TENANT are absent where they are not known ("absent" and "zero"
- * differ), so the stamped part begins at one of a few offsets; it always has
- * SLUICE_TLV_STAMP_SIZE bytes, and nothing but AUTH stands behind it, which is
- * there where the host has a key.  In a part of a frame SPLIT is the last of
- * all options. */
+ * VM, TENANT and OWNER are absent where they are not known ("absent" and
+ * "zero" differ), so the stamped part begins at one of a few offsets; it
+ * always has SLUICE_TLV_STAMP_SIZE bytes, and nothing but AUTH stands behind
+ * it, which is there where the host has a key.  In a part of a frame SPLIT is
+ * the last of all options.  ACTIVITY may be constant per flow too, and is not
+ * zeros then. */
 
 #ifndef SLUICE_TLV_H
 #define SLUICE_TLV_H 1
@@ -89,6 +90,7 @@ enum {
     SLUICE_TLV_MAX_BLOCK_SIZE = (SLUICE_TLV_WHOLE(META)
                                  + SLUICE_TLV_WHOLE(VM)
                                  + SLUICE_TLV_WHOLE(TENANT)
+                                 + SLUICE_TLV_WHOLE(OWNER)
                                  + SLUICE_TLV_STAMP_SIZE
                                  + SLUICE_TLV_WHOLE(AUTH)),
 };
@@ -99,10 +101,15 @@ struct sluice_tlv_constants {
     uint8_t flags;              /* SLUICE_TLV_F_*. */
     bool has_vm;                /* Whether 'vm' is valid. */
     bool has_tenant;            /* Whether 'tenant' is valid. */
+    bool has_owner;             /* Whether 'owner_pid', 'owner_uid' are. */
     bool has_auth;              /* Whether there is an AUTH option. */
     uint32_t ofp_port;          /* OpenFlow port the packet came in on. */
     uint32_t tenant;            /* At most SLUICE_TLV_MAX_TENANT. */
+    uint32_t owner_pid;         /* Process id, not 0. */
+    uint32_t owner_uid;         /* User id. */
     uint8_t vm[SLUICE_TLV_SIZE_VM]; /* UUID in the order of RFC 4122. */
+    uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY]; /* Of all packets; zeros: each
+                                                 * gets its own. */
 };
 
 /* What is known only when the action runs. */
@@ -157,11 +164,12 @@ sluice_tlv_stamp_offset(const struct sluice_tlv_constants *c)
 {
     return (SLUICE_TLV_WHOLE(META)
             + (c->has_vm ? SLUICE_TLV_WHOLE(VM) : 0)
-            + (c->has_tenant ? SLUICE_TLV_WHOLE(TENANT) : 0));
+            + (c->has_tenant ? SLUICE_TLV_WHOLE(TENANT) : 0)
+            + (c->has_owner ? SLUICE_TLV_WHOLE(OWNER) : 0));
 }
 
 /* Writes the whole option block for 'c' to 'block', the data of TIME,
- * SEQUENCE, ACTIVITY and AUTH being zeros.  Returns its size, at most
+ * SEQUENCE and AUTH being zeros.  Returns its size, at most
  * SLUICE_TLV_MAX_BLOCK_SIZE, which 'block' must have room for. */
 static inline size_t
 sluice_tlv_encode(uint8_t *block, const struct sluice_tlv_constants *c)
@@ -186,6 +194,12 @@ sluice_tlv_encode(uint8_t *block, const struct sluice_tlv_constants *c)
                                   SLUICE_TLV_SIZE_TENANT);
         p = sluice_tlv_put_be32(p, c->tenant);
     }
+    if (c->has_owner) {
+        p = sluice_tlv_put_header(p, c->opt_class, SLUICE_TLV_TYPE_OWNER,
+                                  SLUICE_TLV_SIZE_OWNER);
+        p = sluice_tlv_put_be32(p, c->owner_pid);
+        p = sluice_tlv_put_be32(p, c->owner_uid);
+    }
 
     memset(p, 0, SLUICE_TLV_STAMP_SIZE);
     p = sluice_tlv_put_header(p, c->opt_class, SLUICE_TLV_TYPE_TIME,
@@ -194,8 +208,9 @@ sluice_tlv_encode(uint8_t *block, const struct sluice_tlv_constants *c)
                               SLUICE_TLV_SIZE_SEQUENCE)
         + SLUICE_TLV_SIZE_SEQUENCE;
     p = sluice_tlv_put_header(p, c->opt_class, SLUICE_TLV_TYPE_ACTIVITY,
-                              SLUICE_TLV_SIZE_ACTIVITY)
-        + SLUICE_TLV_SIZE_ACTIVITY;
+                              SLUICE_TLV_SIZE_ACTIVITY);
+    memcpy(p, c->activity, SLUICE_TLV_SIZE_ACTIVITY);
+    p += SLUICE_TLV_SIZE_ACTIVITY;
     if (c->has_auth) {
         p = sluice_tlv_put_header(p, c->opt_class, SLUICE_TLV_TYPE_AUTH,
                                   SLUICE_TLV_SIZE_AUTH);

@@ -345,6 +345,7 @@ EXTRA_DIST += \
 if OVS_LOG_TUNNEL
 fuzz_targets += tests/fuzz/fuzz-log-tunnel-action
 tests_fuzz_fuzz_log_tunnel_action_SOURCES = \
+	ovs-ext/sluice/lib/ofp-log-tunnel-props.c \
 	ovs-ext/sluice/lib/ofp-log-tunnel.c \
 	tests/fuzz/fuzz-log-tunnel-action.c \
 	$(FUZZ_MAIN)

@@ -7,7 +7,8 @@ input.  Writes one line for each GENEVE packet and nothing for others.  Knows
 nothing of the switch's encoder, so that a mistake there cannot hide here.
 
 With "--key HEX", which may be given several times, AUTH is verified under
-these keys and the number of the one that fits, from 1, printed.
+these keys and the number of the one that fits, from 1, printed.  An activity
+id given with "--activity HEX" is printed as it is, each time.
 
 Values that differ from run to run are checked instead of printed: the time
 must be that of the last minutes, the activity ids must all differ (but for
@@ -21,13 +22,15 @@ import time
 import uuid
 
 NAMES = {0x01: "meta", 0x02: "vm", 0x03: "tenant", 0x04: "time",
-         0x05: "seq", 0x06: "activity", 0x07: "auth", 0x89: "split"}
+         0x05: "seq", 0x06: "activity", 0x07: "auth", 0x08: "owner",
+         0x89: "split"}
 
 MASK = (1 << 64) - 1
 
 activities = {}
 epochs = []
 keys = []
+known_activities = []
 
 
 def checksum(data):
@@ -101,12 +104,16 @@ def option(opt_type, data, part):
         epoch, number = struct.unpack("!II", data)
         return "seq=%s:%d" % (epoch_name(epoch), number)
     elif name == "activity":
+        if data in known_activities:
+            return "activity=%s" % data.hex()
         unique = any(data) and data not in activities.values()
         unique |= part is not None and activities.get(part, data) == data
         activities[part or len(activities)] = data
         return "activity=%s" % ("ok" if unique else data.hex())
     elif name == "split":
         return "split=%d/%d/%d" % struct.unpack("!HBB", data)
+    elif name == "owner":
+        return "owner=%d:%d" % struct.unpack("!II", data)
     else:
         return "%s=%s" % (name, data.hex())
 
@@ -174,7 +181,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--key", action="append", default=[],
                         type=bytes.fromhex)
-    keys.extend(parser.parse_args().key)
+    parser.add_argument("--activity", action="append", default=[],
+                        type=bytes.fromhex)
+    args = parser.parse_args()
+    keys.extend(args.key)
+    known_activities.extend(args.activity)
     for line in sys.stdin:
         text = decode(bytes.fromhex(line.strip()))
         if text:

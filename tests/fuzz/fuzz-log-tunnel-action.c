@@ -17,19 +17,24 @@
 
 #include "flow.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/match.h"
+#include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/ofp-port.h"
 #include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
+#include "sluice/ofp-log-tunnel-props.h"
 #include "sluice/ofp-log-tunnel.h"
 #include "sluice/tlv.h"
 #include "util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Room for one action and the beginning of another, which is not ours to
- * fuzz. */
-enum { MAX_WIRE_SIZE = sizeof(struct sluice_action_log_tunnel) + 8 };
+/* Room for one action, a property too many, and the beginning of another
+ * action, which is not ours to fuzz. */
+enum { MAX_WIRE_SIZE = (sizeof(struct sluice_action_log_tunnel)
+                        + SLUICE_PROPS_MAX_SIZE
+                        + sizeof(struct sluice_prop_activity) + 8) };
 
 static void
 check(bool condition)
@@ -47,9 +52,17 @@ is_equal(const struct ofpact_log_tunnel *a, const struct ofpact_log_tunnel *b)
             && a->has_dst == b->has_dst
             && a->has_vm == b->has_vm
             && a->has_tenant == b->has_tenant
+            && a->has_owner == b->has_owner
+            && a->has_activity == b->has_activity
             && a->tenant == b->tenant
             && a->meter_id == b->meter_id
             && a->provider_meter_id == b->provider_meter_id
+            && a->owner_pid == b->owner_pid
+            && a->owner_uid == b->owner_uid
+            && a->activity_src.field == b->activity_src.field
+            && a->activity_src.ofs == b->activity_src.ofs
+            && a->activity_src.n_bits == b->activity_src.n_bits
+            && !memcmp(a->activity, b->activity, sizeof a->activity)
             && !memcmp(a->vm, b->vm, sizeof a->vm)
             && !memcmp(&a->dst, &b->dst, sizeof a->dst));
 }
@@ -80,6 +93,15 @@ check_values(const struct ofpact_log_tunnel *a)
     check(a->provider_meter_id == UINT32_MAX);
     check(a->has_vm == (memcmp(a->vm, zeros, sizeof a->vm) != 0));
     check(a->has_dst == (memcmp(&a->dst, zeros, sizeof a->dst) != 0));
+    check(a->has_owner == (a->owner_pid != 0));
+    check(a->has_owner || !a->owner_uid);
+    check(a->has_activity
+          == (memcmp(a->activity, zeros, sizeof a->activity) != 0));
+
+    const struct mf_subfield *src = &a->activity_src;
+    check(!src->field || (!a->has_activity && src->n_bits
+                          && src->n_bits <= 8 * sizeof a->activity
+                          && src->ofs + src->n_bits <= src->field->n_bits));
 }
 
 /* Checks that 'a' comes back from the text that it makes. */
@@ -114,7 +136,9 @@ check_wire(const struct ofpact_log_tunnel *a, enum ofp_version version)
     ofpbuf_init(&ofpacts, 0);
     ofpacts_put_openflow_actions(&a->ofpact, OFPACT_ALIGN(a->ofpact.len),
                                  &openflow, version);
-    check(openflow.size == sizeof(struct sluice_action_log_tunnel));
+    check(openflow.size >= sizeof(struct sluice_action_log_tunnel));
+    check(openflow.size <= (sizeof(struct sluice_action_log_tunnel)
+                            + SLUICE_PROPS_MAX_SIZE));
     check(!ofpacts_pull_openflow_actions(&openflow, openflow.size, version,
                                          NULL, &tlv_bitmap, &ofpacts));
 
@@ -125,16 +149,26 @@ check_wire(const struct ofpact_log_tunnel *a, enum ofp_version version)
     ofpbuf_uninit(&ofpacts);
 }
 
+/* Checks 'a' as part of a flow that matches everything, which may be too
+ * little for a field that it reads. */
+static enum ofperr
+check_in_flow(const struct ofpact_log_tunnel *a)
+{
+    struct match match = MATCH_CATCHALL_INITIALIZER;
+    struct ofpact_check_params cp = { .match = &match, .max_ports = OFPP_MAX };
+
+    return sluice_ofp_check(a, &cp);
+}
+
 static void
 fuzz_text(const uint8_t *data, size_t size, enum ofp_version version)
 {
-    struct ofpact_check_params cp = { .max_ports = OFPP_MAX };
     struct ofpact_log_tunnel a;
     char *s = xmemdup0((const char *) data, size);
 
     ofpact_init_LOG_TUNNEL(&a);
     if (parse_text(s, &a)) {
-        check(!sluice_ofp_check(&a, &cp));
+        check(!check_in_flow(&a) || a.activity_src.field);
         check_values(&a);
         check_text(&a);
         check_wire(&a, version);
@@ -145,7 +179,6 @@ fuzz_text(const uint8_t *data, size_t size, enum ofp_version version)
 static void
 fuzz_wire(const uint8_t *data, size_t size, enum ofp_version version)
 {
-    struct ofpact_check_params cp = { .max_ports = OFPP_MAX };
     const ovs_be16 type = OVS_BE16_MAX;
     const ovs_be32 vendor = htonl(SLUICE_VENDOR_ID);
     struct ofpbuf openflow, ofpacts;
@@ -183,7 +216,7 @@ fuzz_wire(const uint8_t *data, size_t size, enum ofp_version version)
         ofpbuf_uninit(&again);
 
         /* Decoding knows nothing of reserved ports. */
-        if (!sluice_ofp_check(a, &cp)) {
+        if (!check_in_flow(a)) {
             check_text(a);
         }
     }

@@ -14,13 +14,13 @@
 
 #include "csum.h"
 #include "dp-packet.h"
-#include "entropy.h"
 #include "netlink.h"
 #include "odp-netlink.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofpbuf.h"
 #include "ovs-thread.h"
 #include "packets.h"
+#include "sluice/activity.h"
 #include "sluice/auth-key.h"
 #include "sluice/odp-split.h"
 #include "timeval.h"
@@ -34,9 +34,9 @@ struct thread_state {
     uint32_t port_id;           /* Of the ingress port. */
     uint64_t index;             /* Of the first packet of the batch. */
     size_t n_metered;           /* Packets that "pass" may count. */
+    struct sluice_inherited inherited; /* Activity ids. */
 
-    /* xoshiro256**, for activity ids.  All zeros: not seeded yet. */
-    uint64_t random[4];
+    struct sluice_random random;
 };
 
 DEFINE_STATIC_PER_THREAD_DATA(struct thread_state, thread_state,
@@ -235,6 +235,8 @@ take(struct thread_state *state, struct dp_packet_batch *batch,
             state->n_metered = dp_packet_batch_size(batch);
             sluice_port_count_metered(port, state->n_metered);
         }
+        sluice_inherited_read(&state->inherited, batch,
+                              sluice_option_class());
     } else {
         count_drop(batch, port_id, SLUICE_DROP_PORT_GONE);
     }
@@ -256,49 +258,6 @@ pass(struct thread_state *state, const struct dp_packet_batch *batch,
             sluice_port_count_passed(port, n);
         }
     }
-}
-
-static uint64_t
-rotate_left(uint64_t x, int n)
-{
-    return (x << n) | (x >> (64 - n));
-}
-
-/* Returns 64 random bits, from the public-domain generator xoshiro256** by
- * Blackman and Vigna.  256 bits of state and a seed from the operating system
- * keep 128-bit ids distinct over threads, hosts and time; they are no
- * secrets. */
-static uint64_t
-next_random(uint64_t s[4])
-{
-    uint64_t result = rotate_left(s[1] * 5, 7) * 9;
-    uint64_t t = s[1] << 17;
-
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotate_left(s[3], 45);
-    return result;
-}
-
-/* Stores a new activity id, which is not all zeros. */
-static void
-new_activity(struct thread_state *state,
-             uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY])
-{
-    uint64_t high, low;
-
-    while (!(state->random[0] | state->random[1]
-             | state->random[2] | state->random[3])) {
-        get_entropy_or_die(state->random, sizeof state->random);
-    }
-    do {
-        high = next_random(state->random);
-        low = next_random(state->random);
-    } while (!(high | low));
-    sluice_tlv_put_be64(sluice_tlv_put_be64(activity, high), low);
 }
 
 /* Returns the stamped part of the option block of 'packet', 'ofs' bytes into
@@ -368,13 +327,45 @@ find_auth(struct dp_packet *packet, uint8_t *p, size_t *ret_size)
     return auth + SLUICE_TLV_OPT_HEADER_SIZE;
 }
 
+/* Returns the activity id that the flow has put into the stamped part of an
+ * option block at 'p', or null if each packet gets its own. */
+static const uint8_t *
+find_activity(const uint8_t *p)
+{
+    const uint8_t *activity = (p + SLUICE_TLV_STAMP_SIZE
+                               - SLUICE_TLV_SIZE_ACTIVITY);
+
+    return (is_all_zeros(activity, SLUICE_TLV_SIZE_ACTIVITY)
+            ? NULL : activity);
+}
+
+/* Stores the activity id of 'packet', whose stamped part is at 'p'. */
+static void
+choose_activity(struct sluice_random *random,
+                struct sluice_inherited *inherited,
+                const struct dp_packet *packet, const uint8_t *p,
+                uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY])
+{
+    const uint8_t *given = find_activity(p);
+
+    if (!given) {
+        given = sluice_inherited_find(inherited, packet);
+    }
+    if (given) {
+        memcpy(activity, given, SLUICE_TLV_SIZE_ACTIVITY);
+    } else {
+        sluice_activity_new(random, activity);
+    }
+}
+
 /* Writes 'values' to the stamped part of an option block at 'p' in 'packet',
  * then AUTH under 'key', if there are both option and key.  (A flow that is
  * just about to change may have one without the other: without a key AUTH
  * stays zeros, and the receiver has the last word.)
  *
  * Each option is corrected for in the checksum by itself, since the headers of
- * the options were part of it already. */
+ * the options were part of it already, and so was ACTIVITY if the flow has set
+ * it, which 'values' then agrees with. */
 static void
 write_stamp(struct dp_packet *packet, uint8_t *p,
             const struct sluice_tlv_stamp *values, const uint8_t *key)
@@ -383,6 +374,7 @@ write_stamp(struct dp_packet *packet, uint8_t *p,
                             + UDP_HEADER_LEN;
     size_t size;
     uint8_t *auth = key ? find_auth(packet, p, &size) : NULL;
+    const bool has_activity = find_activity(p) != NULL;
 
     sluice_tlv_stamp(p, values);
 
@@ -391,7 +383,9 @@ write_stamp(struct dp_packet *packet, uint8_t *p,
     p += SLUICE_TLV_SIZE_TIME + SLUICE_TLV_OPT_HEADER_SIZE;
     update_checksum(packet, p, SLUICE_TLV_SIZE_SEQUENCE);
     p += SLUICE_TLV_SIZE_SEQUENCE + SLUICE_TLV_OPT_HEADER_SIZE;
-    update_checksum(packet, p, SLUICE_TLV_SIZE_ACTIVITY);
+    if (!has_activity) {
+        update_checksum(packet, p, SLUICE_TLV_SIZE_ACTIVITY);
+    }
     if (auth) {
         sluice_tlv_auth(key, geneve, size, auth - geneve, auth);
         update_checksum(packet, auth, SLUICE_TLV_SIZE_AUTH);
@@ -425,6 +419,7 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
     const uint64_t index = state->index;
     const uint8_t *key = sluice_auth_key();
     struct sluice_tlv_stamp values;
+    struct sluice_inherited inherited;
     struct sluice_parts parts;
     uint64_t n_sent = 0, n_too_large = 0;
     struct dp_packet *packet;
@@ -441,6 +436,12 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
     values.time_ns = now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
     sluice_parts_init(&parts, rest, n);
 
+    /* What parts are sent through may have a "take" of its own. */
+    inherited.n = inherited.next = 0;
+    if (OVS_UNLIKELY(state->inherited.n)) {
+        inherited = state->inherited;
+    }
+
     DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
         enum sluice_split_result result = SLUICE_SPLIT_OK;
         uint8_t *p = find_stamp(packet, a->arg);
@@ -450,7 +451,8 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
             continue;
         }
         sluice_port_sequence(port, index + i, &values.epoch, &values.number);
-        new_activity(state, values.activity);
+        choose_activity(&state->random, &inherited, packet, p,
+                        values.activity);
         if (OVS_LIKELY(dp_packet_size(packet) <= max_size)) {
             write_stamp(packet, p, &values, key);
         } else {

@@ -12,7 +12,9 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/ofp-parse.h"
 #include "openvswitch/ofp-port.h"
+#include "openvswitch/meta-flow.h"
 #include "packets.h"
+#include "sluice/ofp-log-tunnel-props.h"
 #include "sluice/port-registry.h"
 #include "util.h"
 
@@ -45,7 +47,8 @@ meter_is_ordinary(uint32_t meter)
     return meter && meter <= OFPM13_MAX;
 }
 
-/* Decodes 'sal', whose length has been checked, into 'a'. */
+/* Decodes 'sal', whose length is at least that of the structure and has been
+ * checked, into 'a'. */
 enum ofperr
 sluice_ofp_decode(const struct sluice_action_log_tunnel *sal,
                   struct ofpact_log_tunnel *a)
@@ -87,11 +90,11 @@ sluice_ofp_decode(const struct sluice_action_log_tunnel *sal,
         || (a->has_tenant && (!tenant || tenant > SLUICE_TLV_MAX_TENANT))) {
         return OFPERR_OFPBAC_BAD_ARGUMENT;
     }
-    return 0;
+    return sluice_props_decode(sal + 1, ntohs(sal->len) - sizeof *sal, a);
 }
 
-/* Encodes 'a' into 'sal', of which type, length, vendor and subtype are set
- * and all else is zero. */
+/* Encodes the fixed part of 'a' into 'sal', of which type, length, vendor and
+ * subtype are set and all else is zero. */
 void
 sluice_ofp_encode(const struct ofpact_log_tunnel *a,
                   struct sluice_action_log_tunnel *sal)
@@ -162,6 +165,7 @@ char *
 sluice_ofp_parse(char *arg, const struct ofpact_parse_params *pp,
                  struct ofpact_log_tunnel *a)
 {
+    bool has_activity = false;
     bool has_port = false;
     bool has_meter = false;
     char *key, *value;
@@ -173,12 +177,15 @@ sluice_ofp_parse(char *arg, const struct ofpact_parse_params *pp,
                       : !strcmp(key, "vm") ? &a->has_vm
                       : !strcmp(key, "tenant") ? &a->has_tenant
                       : !strcmp(key, "meter") ? &has_meter
+                      : !strcmp(key, "owner") ? &a->has_owner
+                      : !strcmp(key, "activity") ? &has_activity
                       : NULL);
         char *error = NULL;
 
         if (!seen) {
             return xasprintf("log_tunnel: there is no argument \"%s\"; use "
-                             "port, dst, vm, tenant and meter", key);
+                             "port, dst, vm, tenant, meter, owner and "
+                             "activity", key);
         }
         if (*seen) {
             return xasprintf("log_tunnel: %s= is given twice; leave one out",
@@ -198,6 +205,10 @@ sluice_ofp_parse(char *arg, const struct ofpact_parse_params *pp,
             }
         } else if (seen == &has_meter) {
             error = parse_meter(value, &a->meter_id);
+        } else if (seen == &a->has_owner) {
+            error = sluice_props_parse_owner(value, a);
+        } else if (seen == &has_activity) {
+            error = sluice_props_parse_activity(value, a);
         } else if (!sluice_tenant_from_string(value, &a->tenant)) {
             error = xasprintf("log_tunnel: tenant=%s is not a number from 1 "
                               "to %d; it has to fit the 24 bits of a VNI",
@@ -239,6 +250,7 @@ sluice_ofp_format(const struct ofpact_log_tunnel *a,
         ds_put_format(fp->s, ",%smeter=%s%"PRIu32,
                       colors.param, colors.end, a->meter_id);
     }
+    sluice_props_format(a, fp);
     ds_put_format(fp->s, "%s)%s", colors.paren, colors.end);
 }
 
@@ -267,5 +279,6 @@ sluice_ofp_check(const struct ofpact_log_tunnel *a,
         || ofp_to_u16(a->port) >= ofp_to_u16(cp->max_ports)) {
         return OFPERR_OFPBAC_BAD_OUT_PORT;
     }
-    return 0;
+    return (a->activity_src.field
+            ? mf_check_src(&a->activity_src, cp->match) : 0);
 }

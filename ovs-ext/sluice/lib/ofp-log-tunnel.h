@@ -3,7 +3,8 @@
  * The OpenFlow half of log_tunnel: the action as text, as a struct ofpact, and
  * on the wire.
  *
- *      log_tunnel(port=PORT[,dst=IP][,vm=UUID][,tenant=N][,meter=N])
+ *      log_tunnel(port=PORT[,dst=IP][,vm=UUID][,tenant=N][,meter=N]
+ *                 [,owner=PID:UID][,activity=FIELD|HEX])
  *
  * sends a copy of the packet as it is at this point through GENEVE port PORT,
  * with the metadata that docs/wire-format describes.  The packet itself is not
@@ -34,7 +35,7 @@ enum sluice_action_flags {
 /* SLUICE_RAW_LOG_TUNNEL on the wire, in all versions of OpenFlow. */
 struct sluice_action_log_tunnel {
     ovs_be16 type;              /* OFPAT_VENDOR. */
-    ovs_be16 len;               /* Length is 56. */
+    ovs_be16 len;               /* Length is 56 or more. */
     ovs_be32 vendor;            /* SLUICE_VENDOR_ID. */
     ovs_be16 subtype;           /* 1. */
     ovs_be16 flags;             /* SLUICE_ACTION_F_*. */
@@ -43,6 +44,7 @@ struct sluice_action_log_tunnel {
     ovs_be32 meter;             /* 1 to OFPM13_MAX. */
     uint8_t dst[16];            /* IPv6 address, or IPv4-mapped. */
     uint8_t vm[16];             /* UUID in the order of RFC 4122. */
+    /* Followed by properties, see ofp-log-tunnel-props.h. */
 };
 
 enum ofperr sluice_ofp_decode(const struct sluice_action_log_tunnel *,

@@ -56,6 +56,7 @@ struct sluice_port {
     OVSRCU_TYPE(struct sluice_identity *) identity; /* Never null. */
     char *vm_id;                /* external_ids:vm-id, or null. */
     char *tenant_id;            /* external_ids:sluice-tenant, or null. */
+    char *owner_id;             /* external_ids:sluice-owner, or null. */
 
     int mtu;                    /* See sluice_port_set_mtu(). */
 
@@ -173,6 +174,26 @@ sluice_tenant_from_string(const char *s, uint32_t *ret_tenant)
     return true;
 }
 
+/* Parses the process and user id 's', "PID:UID".  Returns false, with outputs
+ * untouched, if 's' is something else or the process id is 0, which is no
+ * process's. */
+bool
+sluice_owner_from_string(const char *s, uint32_t *ret_pid, uint32_t *ret_uid)
+{
+    char pid_s[11], uid_s[11];
+    unsigned int pid, uid;
+    int n;
+
+    if (!ovs_scan(s, "%10[0-9]:%10[0-9]%n", pid_s, uid_s, &n) || s[n]
+        || !str_to_uint(pid_s, 10, &pid) || !str_to_uint(uid_s, 10, &uid)
+        || !pid) {
+        return false;
+    }
+    *ret_pid = pid;
+    *ret_uid = uid;
+    return true;
+}
+
 /* Takes the option class from 'other_config', the Open_vSwitch table's
  * column.  Makes flows revalidate if it changed.  Being called with each new
  * configuration, also makes "sluice/show" available. */
@@ -250,10 +271,12 @@ sluice_port_configure(struct sluice_port *port,
 {
     const char *vm_id = smap_get(external_ids, "vm-id");
     const char *tenant_id = smap_get(external_ids, "sluice-tenant");
+    const char *owner_id = smap_get(external_ids, "sluice-owner");
     bool vm_changed = replace_string(&port->vm_id, vm_id);
     bool tenant_changed = replace_string(&port->tenant_id, tenant_id);
+    bool owner_changed = replace_string(&port->owner_id, owner_id);
 
-    if (!vm_changed && !tenant_changed) {
+    if (!vm_changed && !tenant_changed && !owner_changed) {
         return;
     }
 
@@ -273,6 +296,16 @@ sluice_port_configure(struct sluice_port *port,
             VLOG_WARN("interface %s: external_ids:sluice-tenant \"%s\" is "
                       "not a number from 1 to %d, ignoring it",
                       port->name, tenant_id, SLUICE_TLV_MAX_TENANT);
+        }
+    }
+    if (owner_id) {
+        identity->has_owner = sluice_owner_from_string(owner_id,
+                                                       &identity->owner_pid,
+                                                       &identity->owner_uid);
+        if (owner_changed && !identity->has_owner) {
+            VLOG_WARN("interface %s: external_ids:sluice-owner \"%s\" is not "
+                      "PID:UID with a process id other than 0, ignoring it",
+                      port->name, owner_id);
         }
     }
 
@@ -472,6 +505,7 @@ sluice_port_free(struct sluice_port *port)
     free(port->name);
     free(port->vm_id);
     free(port->tenant_id);
+    free(port->owner_id);
     free_cacheline(port);
 }
 
@@ -557,7 +591,8 @@ sluice_port_read(struct sluice_port *port, struct sluice_port_status *status)
     status->bridge = port->bridge;
     status->name = port->name;
     status->ofp_port = port->ofp_port;
-    status->is_configured = port->vm_id || port->tenant_id;
+    status->is_configured = (port->vm_id || port->tenant_id
+                             || port->owner_id);
     status->identity = sluice_port_identity(port);
     status->epoch = port->first_epoch;
     status->number = 0;

@@ -55,13 +55,17 @@ bool sluice_drop_reason_from_name(const char *, enum sluice_drop_reason *);
 struct sluice_identity {
     bool has_vm;                    /* Whether 'vm' is valid. */
     bool has_tenant;                /* Whether 'tenant' is valid. */
+    bool has_owner;                 /* Whether 'owner_pid', 'owner_uid' are. */
     uint32_t tenant;                /* 1 to SLUICE_TLV_MAX_TENANT. */
+    uint32_t owner_pid;             /* Process id, not 0. */
+    uint32_t owner_uid;             /* User id. */
     uint8_t vm[SLUICE_TLV_SIZE_VM]; /* UUID in the order of RFC 4122. */
 };
 
 bool sluice_vm_from_string(const char *, uint8_t vm[SLUICE_TLV_SIZE_VM]);
 void sluice_vm_format(const uint8_t vm[SLUICE_TLV_SIZE_VM], struct ds *);
 bool sluice_tenant_from_string(const char *, uint32_t *tenant);
+bool sluice_owner_from_string(const char *, uint32_t *pid, uint32_t *uid);
 
 /* Option class.  For the main thread to set and any thread to read. */
 void sluice_set_option_class(const struct smap *other_config);

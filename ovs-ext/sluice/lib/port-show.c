@@ -42,10 +42,15 @@ format_status(const struct sluice_port_status *status, struct ds *ds)
         }
         ds_put_cstr(ds, " tenant ");
         if (identity->has_tenant) {
-            ds_put_format(ds, "%"PRIu32"\n", identity->tenant);
+            ds_put_format(ds, "%"PRIu32, identity->tenant);
         } else {
-            ds_put_cstr(ds, "none\n");
+            ds_put_cstr(ds, "none");
         }
+        if (identity->has_owner) {
+            ds_put_format(ds, " owner %"PRIu32":%"PRIu32,
+                          identity->owner_pid, identity->owner_uid);
+        }
+        ds_put_char(ds, '\n');
     }
     ds_put_format(ds, "    packets %"PRIu64" bytes %"PRIu64" sent %"PRIu64"\n",
                   f->taken, f->bytes, f->sent);
@@ -57,6 +62,21 @@ format_status(const struct sluice_port_status *status, struct ds *ds)
                           sluice_drop_reason_name(i), f->drops[i]);
         }
     }
+}
+
+/* Returns the owner of a port as an object that the caller owns, null if none
+ * is configured. */
+static struct json *
+owner_to_json(const struct sluice_identity *identity)
+{
+    if (!identity->has_owner) {
+        return json_null_create();
+    }
+
+    struct json *owner = json_object_create();
+    json_object_put(owner, "pid", json_integer_create(identity->owner_pid));
+    json_object_put(owner, "uid", json_integer_create(identity->owner_uid));
+    return owner;
 }
 
 /* Returns what 'status' says as an object that the caller owns.  Has the
@@ -89,6 +109,7 @@ status_to_json(const struct sluice_port_status *status)
     json_object_put(object, "tenant", identity->has_tenant
                     ? json_integer_create(identity->tenant)
                     : json_null_create());
+    json_object_put(object, "owner", owner_to_json(identity));
 
     json_object_put(object, "packets", json_integer_create(f->taken));
     json_object_put(object, "bytes", json_integer_create(f->bytes));

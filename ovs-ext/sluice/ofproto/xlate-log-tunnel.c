@@ -15,6 +15,7 @@
 #include "netlink.h"
 #include "odp-netlink.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/meta-flow.h"
 #include "openvswitch/ofp-actions.h"
 #include "openvswitch/vlog.h"
 #include "packets.h"
@@ -54,6 +55,12 @@ sluice_xlate_init(struct sluice_xlate *sx,
     }
     c->has_tenant = action->has_tenant || identity->has_tenant;
     c->tenant = action->has_tenant ? action->tenant : identity->tenant;
+    c->has_owner = action->has_owner || identity->has_owner;
+    c->owner_pid = (action->has_owner
+                    ? action->owner_pid : identity->owner_pid);
+    c->owner_uid = (action->has_owner
+                    ? action->owner_uid : identity->owner_uid);
+    memcpy(c->activity, action->activity, sizeof c->activity);
     c->has_auth = sluice_auth_key() != NULL;
 
     if (!c->has_vm && !c->has_tenant) {
@@ -74,6 +81,28 @@ sluice_xlate_init(struct sluice_xlate *sx,
         return false;
     }
     return true;
+}
+
+/* Takes the activity id from 'flow', if the action names a field of it, which
+ * then is matched in 'wc': all packets of the datapath flow have the same id.
+ * A field that the packet does not have reads as zeros, that is, as none. */
+void
+sluice_xlate_read_activity(struct sluice_xlate *sx, const struct flow *flow,
+                           struct flow_wildcards *wc)
+{
+    const struct mf_subfield *src = &sx->action->activity_src;
+
+    if (src->field && mf_are_prereqs_ok(src->field, flow, wc)) {
+        union mf_subvalue value;
+
+        mf_read_subfield(src, flow, &value);
+        BUILD_ASSERT_DECL(sizeof value >= sizeof sx->constants.activity);
+        memcpy(sx->constants.activity,
+               value.u8 + sizeof value - sizeof sx->constants.activity,
+               sizeof sx->constants.activity);
+        memset(&value, 0xff, sizeof value);
+        mf_write_subfield_flow(src, &value, &wc->masks);
+    }
 }
 
 /* Checks the tunnel port, whose device is 'netdev', null if there is no such
@@ -228,8 +257,23 @@ sluice_xlate_format(const struct sluice_xlate *sx, struct ds *ds)
     if (c->has_tenant) {
         ds_put_format(ds, ", TENANT %"PRIu32, c->tenant);
     }
-    ds_put_format(ds, "; TIME, SEQUENCE%s are stamped on each packet",
-                  c->has_auth ? ", ACTIVITY and AUTH" : " and ACTIVITY");
+    if (c->has_owner) {
+        ds_put_format(ds, ", OWNER %"PRIu32":%"PRIu32,
+                      c->owner_pid, c->owner_uid);
+    }
+
+    const bool has_activity = !is_all_zeros(c->activity, sizeof c->activity);
+    if (has_activity) {
+        ds_put_cstr(ds, ", ACTIVITY ");
+        for (size_t i = 0; i < sizeof c->activity; i++) {
+            ds_put_format(ds, "%02"PRIx8, c->activity[i]);
+        }
+    }
+    ds_put_format(ds, "; TIME%s SEQUENCE%s%s are stamped on each packet",
+                  has_activity && !c->has_auth ? " and" : ",",
+                  has_activity ? "" : c->has_auth ? ", ACTIVITY"
+                  : " and ACTIVITY",
+                  c->has_auth ? " and AUTH" : "");
     if (sx->action->meter_id) {
         ds_put_format(ds, "; meter %"PRIu32" limits their rate",
                       sx->action->meter_id);

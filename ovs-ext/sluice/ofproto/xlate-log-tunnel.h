@@ -6,6 +6,7 @@
  * to put where.  For one log_tunnel action it calls
  *
  *      sluice_xlate_init()         is the ingress port known?
+ *      sluice_xlate_read_activity() which id the flow gives its packets
  *      sluice_xlate_check_port()   is the tunnel port one?
  *      sluice_xlate_set_tunnel()   destination, into flow->tunnel
  *        (then the normal output to a tunnel port, within which)
@@ -27,7 +28,9 @@
 #include "sluice/tlv.h"
 
 struct ds;
+struct flow;
 struct flow_tnl;
+struct flow_wildcards;
 struct netdev;
 struct ofpact_log_tunnel;
 struct ofpbuf;
@@ -48,6 +51,8 @@ struct sluice_xlate {
 bool sluice_xlate_init(struct sluice_xlate *,
                        const struct ofpact_log_tunnel *,
                        const struct sluice_port *ingress, ofp_port_t in_port);
+void sluice_xlate_read_activity(struct sluice_xlate *, const struct flow *,
+                                struct flow_wildcards *);
 bool sluice_xlate_check_port(struct sluice_xlate *, const struct netdev *,
                              bool is_native);
 void sluice_xlate_set_tunnel(const struct sluice_xlate *, struct flow_tnl *);
