@@ -82,3 +82,7 @@ lib_libsluice_a_SOURCES += \
 lib_libsluice_a_SOURCES += \
 	lib/join.c \
 	lib/join.h
+# How far clocks of guests are off.
+lib_libsluice_a_SOURCES += \
+	lib/clock-skew.c \
+	lib/clock-skew.h

@@ -59,6 +59,7 @@ enum {
     LINE_GAP = TAG(18, WIRE_BYTES),
     LINE_OWNER_PID = TAG(19, WIRE_VARINT),
     LINE_OWNER_UID = TAG(20, WIRE_VARINT),
+    LINE_CLOCK_SKEW_MS = TAG(21, WIRE_FIXED64),
 
     GAP_REASON = TAG(1, WIRE_BYTES),
     GAP_PACKETS = TAG(2, WIRE_VARINT),
@@ -258,7 +259,8 @@ line_size(const struct batch_line *l)
         + bytes_size(TAG_2, l->src_ip.size)
         + bytes_size(TAG_2, gap_size(&l->gap))
         + uint_size(TAG_2, l->owner_pid)
-        + uint_size(TAG_2, l->owner_uid);
+        + uint_size(TAG_2, l->owner_uid)
+        + (l->clock_skew_ms ? TAG_2 + 8 : 0);
 }
 
 size_t
@@ -289,7 +291,8 @@ batch_put_line(uint8_t *buf, size_t cap, const struct batch_line *l)
     p = put_slice(p, LINE_SRC_IP, l->src_ip);
     p = put_gap(p, &l->gap);
     p = put_uint(p, LINE_OWNER_PID, l->owner_pid);
-    put_uint(p, LINE_OWNER_UID, l->owner_uid);
+    p = put_uint(p, LINE_OWNER_UID, l->owner_uid);
+    put_fixed64(p, LINE_CLOCK_SKEW_MS, l->clock_skew_ms);
     return total;
 }
 
@@ -473,8 +476,9 @@ read_line(struct slice message, struct batch_line *l)
         case LINE_GAP: valid &= read_gap(f.bytes, &l->gap); break;
         case LINE_OWNER_PID: l->owner_pid = f.number; break;
         case LINE_OWNER_UID: l->owner_uid = f.number; break;
+        case LINE_CLOCK_SKEW_MS: l->clock_skew_ms = f.number; break;
         default:
-            valid &= f.tag >> 3 > LINE_OWNER_UID >> 3;
+            valid &= f.tag >> 3 > LINE_CLOCK_SKEW_MS >> 3;
         }
     }
     return valid && !c.failed

@@ -58,6 +58,7 @@ struct batch_line {
     struct batch_gap gap;
     uint32_t owner_pid;         /* 0: the host does not know the owner. */
     uint32_t owner_uid;
+    int64_t clock_skew_ms;      /* 0: not worth to be told. */
 };
 
 /* Writes an entry into 'buf' of 'cap' bytes.  Returns the bytes written, or 0

@@ -644,6 +644,25 @@ put_gap(struct out *o, const struct batch_line *line)
     put_gap_flow(o, line);
 }
 
+/* Puts milliseconds as seconds: "-3600.250". */
+static void
+put_skew(struct out *o, int64_t ms)
+{
+    uint64_t size = ms < 0 ? -(uint64_t) ms : (uint64_t) ms;
+
+    open_param(o, PARAM_CLOCK_SKEW);
+    if (ms < 0) {
+        put_byte(o, '-');
+    }
+    put_decimal64(o, size / 1000);
+    put_byte(o, '.');
+    uint8_t *p = take_room(o, 3);
+    if (p) {
+        format_triple(p, size % 1000);
+    }
+    close_param(o);
+}
+
 /* Puts the middle of our element: what each line has of its own. */
 static void
 put_line_params(struct out *o, const struct rfc5424_source *source,
@@ -676,6 +695,9 @@ put_line_params(struct out *o, const struct rfc5424_source *source,
         open_param(o, PARAM_CLAIMED_HOST);
         put_value(o, line->hostname);
         close_param(o);
+    }
+    if (line->clock_skew_ms) {
+        put_skew(o, line->clock_skew_ms);
     }
     if (line->src_ip.size == 16) {
         open_param(o, PARAM_SRC_IP);

@@ -194,7 +194,8 @@ take_late_year(struct cursor *c, int32_t *ret_year)
 }
 
 /* Takes the most frequent form, "Mmm dd hh:mm:ss" with a space behind it,
- * which stays, and no year.  Returns false and leaves 'c' alone if it is another. */
+ * which stays, and no year.  Returns false and leaves 'c' alone if it is
+ * another. */
 static bool
 take_plain(struct cursor *c, struct civil *date, struct syslog_stamp *stamp)
 {

@@ -48,6 +48,8 @@ proxy_vm_libintake_a_SOURCES = \
 	proxy-vm/intake/s2-decap.h \
 	proxy-vm/intake/s3-account.c \
 	proxy-vm/intake/s3-account.h \
+	proxy-vm/intake/s5-claims.c \
+	proxy-vm/intake/s5-claims.h \
 	proxy-vm/intake/s6-enrich.c \
 	proxy-vm/intake/s6-enrich.h \
 	proxy-vm/intake/s7-store.c \

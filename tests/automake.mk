@@ -427,3 +427,10 @@ tests_dialects_hostile_LDADD = $(SLUICE_LIBS)
 check-hostile: tests/dialects/hostile
 	$(AM_V_at)builddir='$(abs_top_builddir)' \
 		python3 -B $(srcdir)/tests/dialects/test-hostile.py 1000000
+
+# Clocks of guests.
+unit_tests += tests/unit/test-clock-skew
+tests_unit_test_clock_skew_SOURCES = \
+	tests/unit/test-clock-skew.c \
+	tests/unit/unit.h
+tests_unit_test_clock_skew_LDADD = $(UNIT_LIBS)

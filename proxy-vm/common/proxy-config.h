@@ -48,6 +48,7 @@ struct config_intake {
 
 struct config_context {
     char *static_file;          /* YAML, see sluice-context(8); may be null. */
+    uint32_t clock_skew_ms;     /* Lines tell a skew of so much or more. */
 };
 
 /* A hypervisor.  With no hosts configured, every VTEP is accepted. */

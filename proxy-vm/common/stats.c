@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define STATS_MAGIC "SLUSTAT"
-#define STATS_VERSION 2
+#define STATS_VERSION 3
 
 const struct counter_info intake_counters[N_INTAKE_COUNTERS] = {
 #define INTAKE(SYMBOL, NAME, UNIT, TEXT) \

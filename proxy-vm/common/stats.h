@@ -94,6 +94,11 @@ struct stats_source {
     uint64_t bytes;             /* Payload. */
     uint64_t redactions;
     uint64_t last_ns;           /* Unix epoch: latest packet. */
+    uint64_t clock_skew_known;  /* 1: the next is known. */
+    uint64_t clock_skew_ms;     /* An int64_t: how far ahead of the switch's
+                                 * the guest's clock is. */
+    uint64_t host_mismatches;   /* Lines whose claimed host is not the VM's
+                                 * name. */
     char vm_name[STATS_HOSTNAME_SIZE];    /* From context, "" if pending. */
     char claimed_host[STATS_HOSTNAME_SIZE]; /* Of the latest line. */
 };

@@ -57,12 +57,13 @@ value_to_json(const ProtobufCFieldDescriptor *field, const void *p)
     case PROTOBUF_C_TYPE_UINT64:
     case PROTOBUF_C_TYPE_FIXED64:
         return integer_to_json(*(const uint64_t *) p);
+    case PROTOBUF_C_TYPE_SFIXED64:
+        return json_integer_create(*(const int64_t *) p);
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
     case PROTOBUF_C_TYPE_FLOAT:
     case PROTOBUF_C_TYPE_DOUBLE:
     case PROTOBUF_C_TYPE_ENUM:

@@ -24,6 +24,17 @@ add_number(struct table *t, bool known, uint64_t n)
     }
 }
 
+/* Adds milliseconds, as seconds with their sign, or an empty cell. */
+static void
+add_skew(struct table *t, bool known, int64_t ms)
+{
+    if (known) {
+        table_add(t, "%+.1f s", ms / 1000.0);
+    } else {
+        table_add(t, "%s", "");
+    }
+}
+
 static void
 finish(struct table *t, const char *empty, struct ds *out)
 {
@@ -120,6 +131,8 @@ render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         { "VM", TABLE_LEFT },
         { "NAME", TABLE_LEFT },
         { "CLAIMS", TABLE_LEFT },
+        { "MISMATCHES", TABLE_RIGHT },
+        { "CLOCK SKEW", TABLE_RIGHT },
         { "HOST", TABLE_LEFT },
         { "PORT", TABLE_RIGHT },
         { "MAC", TABLE_LEFT },
@@ -147,6 +160,8 @@ render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         table_add(&t, "%s", uuid);
         table_add(&t, "%s", vm->name);
         table_add(&t, "%s", vm->claimed_host);
+        table_add(&t, "%"PRIu64, vm->host_mismatches);
+        add_skew(&t, vm->clock_skew_known, vm->clock_skew_ms);
         table_add(&t, "%s", vm->vtep);
         add_number(&t, vm->ofp_port != 0, vm->ofp_port);
         table_add(&t, "%s", mac);

@@ -13,6 +13,7 @@
 #include "s2-decap.h"
 #include "s2-join.h"
 #include "s3-account.h"
+#include "s5-claims.h"
 #include "s6-enrich.h"
 #include "timeval.h"
 #include "util.h"
@@ -40,6 +41,7 @@ struct pipeline {
     struct redactor *redactor;
     struct enrich *enrich;
     struct store *store;
+    uint32_t clock_skew_ms;         /* Lines tell that much or more. */
 
     /* What a step that a dead process had begun need not do again: so many
      * lines are through, of which so many were dropped. */
@@ -77,6 +79,9 @@ pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
 
     p->stats = options->stats;
     p->receive = options->receive;
+    p->clock_skew_ms = (options->config
+                        ? options->config->context.clock_skew_ms
+                        : CLAIMS_CLOCK_SKEW_MS);
     p->account = account_create(options->stats);
     p->enrich = enrich_create(options->snapshot, options->stats);
     p->decap.host_keys = options->host_keys;
@@ -291,6 +296,7 @@ run(struct pipeline *p, struct record *rec)
     if (!drop) {
         redactor_run(p->redactor, rec->inner.payload, NULL, &rec->text);
         syslog_msg_parse(rec->text.text, reference_ns(rec), &rec->msg);
+        claims_run(rec, p->clock_skew_ms);
         enrich_run(p->enrich, rec);
         rec->gap = NULL;
         drop = store_line(p, rec);
@@ -428,6 +434,7 @@ pipeline_reconfigure(struct pipeline *p, const struct config *config)
     if (sentence) {
         return sentence;
     }
+    p->clock_skew_ms = config->context.clock_skew_ms;
     store_flush(p->store, is_configured, (void *) config);
     VLOG_INFO("configuration of %u tenants and %u hosts is in use",
               config->tenants_count, config->hosts_count);

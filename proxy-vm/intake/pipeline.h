@@ -8,6 +8,7 @@
  *     s3-account   books of the switch port, replays           -> source
  *     s4-redact    lib/redact.h                                -> clean text
  *     s5-parse     lib/syslog-msg.h                            -> fields
+ *     s5-claims    claimed time against the switch's           -> clock skew
  *     s6-enrich    context snapshot                            -> context
  *     s7-store     open batch, zstd, seal                      -> spool
  *

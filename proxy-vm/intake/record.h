@@ -33,6 +33,8 @@ struct record {
 
     /* Stage 5, parse. */
     struct syslog_msg msg;
+    int64_t clock_skew_ms;      /* How far ahead the guest's clock is, if that
+                                 * is worth to be told; else 0. */
 
     const struct gap *gap;      /* Nonnull: no guest's line, but one that
                                  * announces this. */

@@ -5,6 +5,7 @@
 
 #include "s3-account.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "hash.h"
@@ -373,6 +374,32 @@ remember_claimed_host(struct stats_source *stats, struct slice hostname)
     }
 }
 
+/* Decides whether the host that a message claims is the VM's name: the same
+ * but for case, or one is the other with a domain behind it. */
+static bool
+is_same_host(struct slice claimed, const char *name)
+{
+    size_t i = 0;
+
+    while (i < claimed.size && name[i]
+           && tolower(claimed.data[i]) == tolower((uint8_t) name[i])) {
+        i++;
+    }
+    return ((i == claimed.size && (!name[i] || name[i] == '.'))
+            || (i && i < claimed.size && !name[i] && claimed.data[i] == '.'));
+}
+
+/* Holds the host that a line claims against what is known. */
+static void
+count_claimed_host(struct stats_source *stats, struct slice hostname)
+{
+    remember_claimed_host(stats, hostname);
+    if (hostname.size && stats->vm_name[0]
+        && !is_same_host(hostname, stats->vm_name)) {
+        stats_add(&stats->host_mismatches, 1);
+    }
+}
+
 void
 account_commit(struct account *a, const struct record *rec,
                enum sluice_drop drop)
@@ -402,7 +429,7 @@ account_commit(struct account *a, const struct record *rec,
     if (!drop) {
         stats_add(&stats->redactions, rec->text.n_redactions);
         memcpy(stats->mac, rec->inner.src_mac, sizeof rec->inner.src_mac);
-        remember_claimed_host(stats, rec->msg.hostname);
+        count_claimed_host(stats, rec->msg.hostname);
     }
 }
 

@@ -9,6 +9,7 @@
 #ifndef SLUICE_ACCOUNT_H
 #define SLUICE_ACCOUNT_H 1
 
+#include "clock-skew.h"
 #include "gap.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
@@ -61,6 +62,9 @@ struct source {
     uint64_t latest_ns;         /* Switch time of the latest packet. */
     uint64_t gap_from_ns;       /* That of the packet before the first hole, */
     uint64_t gap_to_ns;         /* and behind the last. */
+
+    /* Stage 5, claims. */
+    struct clock_skew skew;
 
     /* Stage 6, enrich. */
     uint64_t snapshot_serial;   /* Of the look-up below; 0: none yet. */

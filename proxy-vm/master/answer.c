@@ -303,6 +303,9 @@ answer_vm(struct draft *d, const struct stats_source *s)
     vm->bytes = stats_get(&s->bytes);
     vm->redactions = stats_get(&s->redactions);
     vm->last_ns = stats_get(&s->last_ns);
+    vm->clock_skew_known = stats_get(&s->clock_skew_known);
+    vm->clock_skew_ms = stats_get(&s->clock_skew_ms);
+    vm->host_mismatches = stats_get(&s->host_mismatches);
 }
 
 static void

@@ -3,9 +3,11 @@
 
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "s3-account.h"
+#include "s5-claims.h"
 
 struct fixture {
     struct intake_stats *stats;
@@ -363,6 +365,91 @@ a_loss_that_could_not_be_announced_is_announced_later(void **state)
     assert_int_equal(heard.gap.packets, 1);
 }
 
+/* Sends a line that the switch saw at 'switch_s' and that claims a host and a
+ * time; returns the skew that it tells. */
+static int64_t
+claim(struct fixture *f, const char *host, int64_t switch_s, int64_t claimed_s)
+{
+    static uint32_t number;
+    struct record rec = {
+        .meta = {
+            .has = TUNNEL_HAS_META | TUNNEL_HAS_VM | TUNNEL_HAS_SEQUENCE,
+            .vni = 7,
+            .ofp_port = 3,
+            .vm = { 1, 2, 3 },
+            .seq_epoch = 1,
+            .seq_number = ++number,
+        },
+        .switch_ns = switch_s * UINT64_C(1000000000) + 500000000,
+        .msg = {
+            .has_time = claimed_s != 0,
+            .has_zone = true,
+            .time_ns = claimed_s * INT64_C(1000000000),
+            .hostname = slice_from_string(host),
+        },
+    };
+
+    assert_int_equal(account_find(f->account, &rec), SLUICE_DROP_NONE);
+    claims_run(&rec, 2000);
+    account_commit(f->account, &rec, SLUICE_DROP_NONE);
+    return rec.clock_skew_ms;
+}
+
+static void
+a_clock_that_is_off_is_told(void **state)
+{
+    struct fixture *f = *state;
+    const struct stats_source *stats = &f->stats->sources[0];
+
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(claim(f, "", 1000 + i, 1060 + i), 0);
+    }
+    assert_int_equal(stats->clock_skew_known, 0);
+    assert_int_equal(claim(f, "", 1004, 1064), 60000);
+    assert_int_equal(stats->clock_skew_known, 1);
+    assert_int_equal(stats->clock_skew_ms, 60000);
+    /* A line without a time is of the same clock. */
+    assert_int_equal(claim(f, "", 1005, 0), 60000);
+    for (int i = 0; i < 100; i++) {
+        claim(f, "", 2000 + i, 1990 + i);
+    }
+    assert_int_equal(stats->clock_skew_ms, -10000);
+    assert_int_equal(claim(f, "", 2100, 2090), -10000);
+    /* Set right. */
+    for (int i = 0; i < 100; i++) {
+        claim(f, "", 3000 + i, 3000 + i);
+    }
+    assert_int_equal(stats->clock_skew_ms, 0);
+    assert_int_equal(claim(f, "", 3100, 3101), 0);
+}
+
+static void
+a_host_that_is_not_the_name_is_counted(void **state)
+{
+    static const struct {
+        const char *name, *host;
+        bool differs;
+    } cases[] = {
+        { "web-1", "web-1", false }, { "web-1", "WEB-1", false },
+        { "web-1", "web-1.example.com", false },
+        { "web-1.example.com", "web-1", false }, { "web-1", "", false },
+        { "", "web-1", false }, { "web-1", "web-10", true },
+        { "web-10", "web-1", true }, { "web-1", "db", true },
+        { "web-1", ".example.com", true }, { "web-1", "web-2.a", true },
+    };
+    struct fixture *f = *state;
+    struct stats_source *stats = &f->stats->sources[0];
+
+    claim(f, "", 1, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t before = stats->host_mismatches;
+
+        snprintf(stats->vm_name, sizeof stats->vm_name, "%s", cases[i].name);
+        claim(f, cases[i].host, 1, 0);
+        assert_int_equal(stats->host_mismatches - before, cases[i].differs);
+    }
+}
+
 int
 main(void)
 {
@@ -383,6 +470,8 @@ main(void)
         TEST(a_loss_that_could_not_be_announced_is_announced_later),
         TEST(a_source_without_vm_is_told_apart_by_mac),
         TEST(sources_beyond_the_table_are_counted_and_go_on),
+        TEST(a_clock_that_is_off_is_told),
+        TEST(a_host_that_is_not_the_name_is_counted),
         TEST(a_guest_that_changes_its_mac_leaves_room_for_other_tenants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,6 +53,7 @@ full_line(void)
         .msg = slice_from_string("GET / 200"),
         .redactions = 129,
         .src_ip = slice_of(bytes16, 16),
+        .clock_skew_ms = -3600250,
         .gap = {
             .reason = slice_from_string("lost-on-way"),
             .packets = 3,
@@ -111,6 +112,7 @@ assert_same_line(const struct batch_line *a, const struct batch_line *b)
     assert_same_slice(a->msg, b->msg);
     assert_int_equal(a->redactions, b->redactions);
     assert_same_slice(a->src_ip, b->src_ip);
+    assert_int_equal(a->clock_skew_ms, b->clock_skew_ms);
     assert_same_slice(a->gap.reason, b->gap.reason);
     assert_int_equal(a->gap.packets, b->gap.packets);
     assert_int_equal(a->gap.bytes, b->gap.bytes);
@@ -198,6 +200,7 @@ generated_code_reads_the_same_line(void **state)
         .msg = slice_from_proto(p->msg),
         .redactions = p->redactions,
         .src_ip = slice_from_proto(p->src_ip),
+        .clock_skew_ms = p->clock_skew_ms,
         .gap = {
             .reason = slice_from_string(p->gap->reason),
             .packets = p->gap->packets,

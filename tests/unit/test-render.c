@@ -169,6 +169,9 @@ virtual_machines_are_shown(void **state)
     a.announced = 1;
     a.bytes = 1023;
     a.last_ns = NOW_NS - 2 * S;
+    a.clock_skew_known = true;
+    a.clock_skew_ms = -3600250;
+    a.host_mismatches = 11;
     b.tenant = 8;
     b.vtep = "2001:db8::1";
     b.mac = a.mac;
@@ -178,13 +181,16 @@ virtual_machines_are_shown(void **state)
     r.vms = vms;
     r.n_vms = 2;
     expect_text(render_vms, &r,
-"TENANT  VM                                    NAME  CLAIMS  HOST         "
+"TENANT  VM                                    NAME  CLAIMS  MISMATCHES  "
+"CLOCK SKEW  HOST         "
 "PORT  MAC                ORIGIN  BEFORE  SENT  RECEIVED  LOST  "
 "ANNOUNCED  REPLAYED  REDACTIONS   BYTES  LATEST\n"
-"     7  a0000000-0000-4000-8000-000000000001  Büro  web     198.18.0.1   "
+"     7  a0000000-0000-4000-8000-000000000001  Büro  web             11  "
+" -3600.2 s  198.18.0.1   "
 "   5  02:00:00:00:00:0a  sluice       4    12        11     1  "
 "        1         0           0  1023 B     2 s\n"
-"     8  -                                     -     -       2001:db8::1  "
+"     8  -                                     -     -                0  "
+"         -  2001:db8::1  "
 "   -  02:00:00:00:00:0a  stock        -     -         3     -  "
 "        -         -           0     0 B     0 s\n");
     r.n_vms = 1;
@@ -193,6 +199,7 @@ virtual_machines_are_shown(void **state)
     assert_non_null(strstr(ds_cstr(&text),
                     "\"vm\": \"a0000000-0000-4000-8000-000000000001\""));
     assert_non_null(strstr(ds_cstr(&text), "\"mac\": \"02:00:00:00:00:0a\""));
+    assert_non_null(strstr(ds_cstr(&text), "\"clock_skew_ms\": -3600250"));
     ds_destroy(&text);
 }
 

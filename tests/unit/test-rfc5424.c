@@ -230,6 +230,33 @@ a_claimed_host_shows_only_where_it_differs(void **state)
 }
 
 static void
+a_clock_skew_shows_in_seconds(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } cases[] = {
+        { 0, NULL }, { 2000, "2.000" }, { -2001, "-2.001" },
+        { 3600250, "3600.250" }, { -7, "-0.007" },
+        { INT64_MAX, "9223372036854775.807" },
+        { INT64_MIN, "-9223372036854775.808" },
+    };
+    struct batch_line line = bare_line;
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        line.clock_skew_ms = cases[i].ms;
+        const char *text = render_param(&bare_source, &line, "clock-skew");
+        if (cases[i].text) {
+            assert_non_null(text);
+            assert_string_equal(text, cases[i].text);
+        } else {
+            assert_null(text);
+        }
+    }
+}
+
+static void
 values_are_escaped_and_made_safe(void **state)
 {
     static const struct {
@@ -670,6 +697,7 @@ main(void)
         cmocka_unit_test(a_gap_record_says_what_is_missing),
         cmocka_unit_test(hostname_is_the_name_or_the_uuid_or_the_mac),
         cmocka_unit_test(a_claimed_host_shows_only_where_it_differs),
+        cmocka_unit_test(a_clock_skew_shows_in_seconds),
         cmocka_unit_test(values_are_escaped_and_made_safe),
         cmocka_unit_test(each_character_is_escaped_as_the_table_says),
         cmocka_unit_test(context_cannot_speak_for_the_switch),
