@@ -44,6 +44,7 @@ lib_libsluice_a_SOURCES += \
 	lib/gap.h
 # Redaction.
 lib_libsluice_a_SOURCES += \
+	lib/redact-classes.def \
 	lib/redact-digits.c \
 	lib/redact-example.c \
 	lib/redact-example.h \
@@ -53,6 +54,7 @@ lib_libsluice_a_SOURCES += \
 	lib/redact-rules.c \
 	lib/redact-rules.h \
 	lib/redact-scan.c \
+	lib/redact-shadow.c \
 	lib/redact-value.c \
 	lib/redact.c
 nodist_lib_libsluice_a_SOURCES = lib/redaction-rules.c

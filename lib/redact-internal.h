@@ -166,9 +166,38 @@ struct redact_bitmaps {
     uint64_t *ssn;              /* a social security number, */
     uint64_t *iban;             /* an IBAN could start. */
     uint64_t *at;               /* '@'. */
+    uint64_t *escape;           /* What may stand for another byte, or none. */
+    uint64_t *base64_text;      /* Three groups of base64 may say text. */
+    uint64_t *hex_text;         /* Eight pairs of hexadecimal digits may. */
+    uint64_t *base64;           /* Digits of base64, */
+    uint64_t *hex;              /* of hexadecimal numbers. */
 };
 void redact_scan_bytes(const uint8_t *data, size_t size,
                        const struct redact_bitmaps *);
+
+/* A text, and where in the message each byte begins and ends; null where the
+ * text is the message. */
+struct redact_text_map {
+    const uint8_t *data;        /* Padded. */
+    uint32_t size;
+    const uint32_t *start, *end;
+};
+
+/* redact-shadow.c */
+struct redact_shadow {
+    uint32_t size;
+    uint32_t first;             /* Where in the message the first thing stands
+                                 * that was encoded. */
+    uint32_t start[REDACT_CAP], end[REDACT_CAP];
+    uint8_t data_[REDACT_PADDING + REDACT_CAP + REDACT_PADDING];
+    uint8_t *data;              /* In 'data_'. */
+};
+
+/* Makes the shadow of 'text' with the bitmaps of redact_scan_bytes(); an empty
+ * one if nothing is encoded.  Returns false if it became too large. */
+bool redact_shadow_make(const struct redact_text_map *text,
+                        const struct redact_bitmaps *,
+                        struct redact_shadow *);
 
 /* For tests: what 'n_examined' above has come to, and the rules. */
 uint64_t redactor_n_examined(const struct redactor *);

@@ -11,6 +11,8 @@
  * In: where a literal stands that is part of the key.
  * Out: where the value is; the key, its marks and the separator stay.
  * Runs in: sluice-intake. */
+#include "sluice-config.h"       /* For memmem(). */
+
 #include "redact-internal.h"
 
 #include <strings.h>
@@ -21,6 +23,8 @@
 #define MAX_ESCAPES 7           /* Backslashes: JSON three levels deep. */
 #define MAX_WORD 16             /* Letters of a word in a list below, or of a
                                  * scheme. */
+#define MAX_RESOURCE 96         /* Bytes of the name of a resource before its
+                                 * type. */
 #define MAX_PARAMS 32           /* Of an Authorization header. */
 
 /* Letters, digits, '_', '-'. */
@@ -47,13 +51,16 @@ static const struct redact_set text_set = {
 /* What follows "key: " when it is not a value but a remark. */
 static const char *const remarks[] = {
     "a", "accepted", "and", "authentication", "bad", "cannot", "change",
-    "changed", "chauthtok", "could", "denied", "disabled", "does", "empty",
-    "enabled", "error", "expired", "fail", "failed", "failure", "false",
-    "for", "from", "has", "incorrect", "invalid", "is", "mismatch", "missing",
-    "must", "nil", "no", "none", "not", "null", "ok", "or", "pam_unix",
-    "password", "rejected", "required", "reset", "set", "success",
+    "changed", "chauthtok", "complete", "could", "creating", "creation",
+    "deleting", "denied", "destroying", "disabled", "does", "empty", "enabled",
+    "error", "expired", "fail", "failed", "failure", "false", "for", "from",
+    "has", "incorrect", "invalid", "is", "loaded", "loading", "mismatch",
+    "missing", "modifying", "must", "nil", "no", "none", "not", "null", "ok",
+    "or", "pam_unix", "password", "reading", "refreshing", "rejected",
+    "required", "reset", "rotated", "rotation", "set", "still", "success",
     "successful", "the", "to", "too", "true", "unable", "unavailable",
-    "unknown", "unset", "updated", "was", "will", "wrong", "yes",
+    "unknown", "unset", "updated", "updating", "valid", "validated",
+    "verified", "was", "will", "wrong", "yes",
 };
 
 /* What a key ends with when its value is about a secret and is none. */
@@ -61,7 +68,7 @@ static const char *const harmless[] = {
     "age", "attempts", "authentication", "count", "endpoint", "expires",
     "expires_at", "expires_in", "expiration", "expiry", "file", "ization",
     "ized", "izer", "len", "length", "less", "limit", "name", "path",
-    "policy", "required", "reset", "s", "status", "strength", "ttl", "type",
+    "policy", "required", "reset", "s", "smanager", "status", "strength", "ttl", "type",
     "uri", "url", "usage",
 };
 
@@ -408,6 +415,17 @@ is_directory(const struct redact_scan *scan, uint32_t start, uint32_t end,
                    && !memcmp(scan->data + pos, "unknown", 7)));
 }
 
+/* Returns whether the literal at 'start' and the value at 'pos' are in the name
+ * of a resource of AWS, as arn:aws:secretsmanager:eu-west-1:1:secret:name. */
+static bool
+is_resource(const struct redact_scan *scan, uint32_t start, uint32_t pos)
+{
+    uint32_t n = start < MAX_RESOURCE ? start : MAX_RESOURCE;
+
+    return start && scan->data[start - 1] == ':' && scan->data[pos - 1] == ':'
+           && memmem(scan->data + start - n, n, "arn:", 4);
+}
+
 /* Returns whether the key is sudo's NOPASSWD. */
 static bool
 is_negated(const struct redact_scan *scan, uint32_t start)
@@ -451,6 +469,7 @@ redact_match_value(struct redact_scan *scan, const struct redact_rule *rule,
     if (!find_place(scan, rule, &state->own[0], start, end, &v)
         || is_negated(scan, start)
         || is_directory(scan, start, end, v.pos)
+        || is_resource(scan, start, v.pos)
         || (v.quoted && closes_outer(scan, &v))
         || (!v.quoted && v.colon && is_remark(scan, v.pos))) {
         return false;

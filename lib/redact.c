@@ -17,13 +17,16 @@
 #define N_WORDS (REDACT_CAP / 64 + 1)
 
 /* What looking at a literal costs, in bytes looked at. */
-#define HIT_COST 24
+#define HIT_COST 32
 
 /* Bytes that matchers may look at: so many for each byte of the message, and
  * so many for any.  What is beyond is masked; that is what bounds the time
  * that a hostile message takes. */
-#define BUDGET_PER_BYTE 2
+#define BUDGET_PER_BYTE 1
 #define BUDGET_ANY 16384
+
+/* Shadows of shadows of the message, at most. */
+#define MAX_SHADOWS 3
 
 static const char over_cap_mark[] =
     REDACT_MARK_PREFIX "over-cap" REDACT_MARK_SUFFIX;
@@ -58,7 +61,10 @@ struct engine {
     uint64_t budget;            /* What 'scan.n_examined' must not pass. */
     uint32_t limit;             /* What is there and beyond was not looked
                                  * at. */
-    uint64_t card[N_WORDS], ssn[N_WORDS], iban[N_WORDS], at[N_WORDS];
+    const struct redact_shadow *shadow;     /* What 'scan' is about, or null:
+                                             * the message. */
+    struct redact_bitmaps maps;     /* Of 'scan'. */
+    uint64_t map_words[9][N_WORDS];
     uint64_t starts[N_WORDS];   /* Which of 'slots' hold a match. */
     bool found;                 /* Any does. */
     struct slot slots[REDACT_CAP];
@@ -67,6 +73,8 @@ struct engine {
      * 31 bytes past the end of its input on processors with AVX-512 VBMI
      * (VectorCamp/vectorscan issue 322), so it never sees a caller's. */
     uint8_t in[REDACT_PADDING + REDACT_CAP + REDACT_PADDING];
+
+    struct redact_shadow shadows[2];        /* The last two. */
 
     uint8_t out[REDACT_CAP];
     size_t out_size;
@@ -188,6 +196,13 @@ join_engine(struct redactor *r, struct redactor *share)
     }
     r->engine = e;
     e->n_users++;
+    e->maps = (struct redact_bitmaps) {
+        .card = e->map_words[0], .ssn = e->map_words[1],
+        .iban = e->map_words[2], .at = e->map_words[3],
+        .escape = e->map_words[4], .base64_text = e->map_words[5],
+        .hex_text = e->map_words[6], .base64 = e->map_words[7],
+        .hex = e->map_words[8],
+    };
     if (e->n_states < r->rules.n_rules) {
         struct redact_state *states = realloc(e->states, r->rules.n_rules
                                               * sizeof *states);
@@ -334,8 +349,34 @@ is_allowed(const struct redactor *r, struct slice s)
     return false;
 }
 
+/* Masks what stands at 'pos' of the message and behind. */
+static void
+stop_at(struct engine *e, uint32_t pos)
+{
+    uint32_t limit = pos > REDACT_OVERLAP ? pos - REDACT_OVERLAP : 0;
+
+    e->limit = limit < e->limit ? limit : e->limit;
+}
+
+/* Returns where in the message the match 'm' in a shadow comes from.  It does
+ * not go on into the next island, whose bytes come from before its own. */
+static struct redact_match
+find_origin(struct engine *e, const struct redact_match *m)
+{
+    const struct redact_shadow *s = e->shadow;
+    uint32_t last = m->start;
+
+    while (last + 1 < m->end && s->start[last + 1] >= s->start[last]) {
+        last++;
+    }
+    e->scan.n_examined += last - m->start;
+    return (struct redact_match) {
+        .start = s->start[m->start], .end = s->end[last]
+    };
+}
+
 /* Asks rule 'rule' about the literal at [start, end).  Returns false if the
- * budget is used up: what is behind must be masked. */
+ * budget is used up. */
 static bool
 check(const struct redactor *r, size_t rule, uint32_t start, uint32_t end)
 {
@@ -353,12 +394,14 @@ check(const struct redactor *r, size_t rule, uint32_t start, uint32_t end)
                                        m.end - m.start);
         if ((!rr->validator || rr->validator(secret.data, secret.size))
             && !(r->rules.n_allow && is_allowed(r, secret))) {
+            if (e->shadow) {
+                m = find_origin(e, &m);
+            }
             keep(e, rule, &m);
         }
     }
     if (e->scan.n_examined > e->budget) {
-        uint32_t limit = start > REDACT_OVERLAP ? start - REDACT_OVERLAP : 0;
-        e->limit = limit < e->limit ? limit : e->limit;
+        stop_at(e, e->shadow ? e->shadow->first : start);
         return false;
     }
     return true;
@@ -369,11 +412,14 @@ on_literal(unsigned int id, unsigned long long from, unsigned long long to,
            unsigned int flags, void *r_)
 {
     const struct redactor *r = r_;
+    const struct engine *e = r->engine;
     const struct literal *literal = &r->literals[id];
 
     (void) from;
     (void) flags;
-    if (literal->rule == FORGED) {
+    if (literal->rule == FORGED && e->shadow) {
+        return 0;
+    } else if (literal->rule == FORGED) {
         struct redact_match m = { .start = to - literal->size, .end = to };
         keep(r->engine, FORGED, &m);
         return 0;
@@ -385,7 +431,7 @@ on_literal(unsigned int id, unsigned long long from, unsigned long long to,
 static void
 check_bitmap(const struct redactor *r, size_t rule, const uint64_t *bits)
 {
-    size_t n_words = (r->engine->limit + 63) / 64;
+    size_t n_words = (r->engine->scan.size + 63) / 64;
 
     for (size_t i = 0; i < n_words && rule != SIZE_MAX; i++) {
         for (uint64_t w = bits[i]; w; w &= w - 1) {
@@ -400,24 +446,67 @@ check_bitmap(const struct redactor *r, size_t rule, const uint64_t *bits)
 /* Finds all matches in the text under scan, up to 'e->limit', which it may
  * bring down. */
 static void
-find_matches(struct redactor *r)
+scan_text(struct redactor *r)
 {
     struct engine *e = r->engine;
-    const struct redact_bitmaps maps = {
-        .card = e->card, .ssn = e->ssn, .iban = e->iban, .at = e->at
-    };
 
-    redact_scan_bytes(e->scan.data, e->scan.size, &maps);
+    redact_scan_bytes(e->scan.data, e->scan.size, &e->maps);
     hs_error_t error = hs_scan(r->database, (const char *) e->scan.data,
                                e->scan.size, 0, e->scratch, on_literal, r);
     if (error != HS_SUCCESS && error != HS_SCAN_TERMINATED) {
         e->limit = 0;
     }
     /* Now, as a URL's password takes its '@' away from e-mail. */
-    check_bitmap(r, r->card, e->card);
-    check_bitmap(r, r->ssn, e->ssn);
-    check_bitmap(r, r->iban, e->iban);
-    check_bitmap(r, r->email, e->at);
+    check_bitmap(r, r->card, e->maps.card);
+    check_bitmap(r, r->ssn, e->maps.ssn);
+    check_bitmap(r, r->iban, e->maps.iban);
+    check_bitmap(r, r->email, e->maps.at);
+}
+
+/* Finds all matches in the message and in its shadows. */
+static void
+find_matches(struct redactor *r)
+{
+    struct engine *e = r->engine;
+    uint64_t budget = (BUDGET_ANY
+                       + BUDGET_PER_BYTE * (uint64_t) e->scan.size);
+    uint32_t first = 0;
+
+    e->shadow = NULL;
+    e->budget = e->scan.n_examined + budget;
+    scan_text(r);
+
+    struct redact_text_map text = {
+        .data = e->scan.data, .size = e->scan.size
+    };
+    e->budget = e->scan.n_examined + budget;
+    for (int i = 0; i < MAX_SHADOWS; i++) {
+        struct redact_shadow *shadow = &e->shadows[i & 1];
+        bool fits = redact_shadow_make(&text, &e->maps, shadow);
+
+        first = i ? first : shadow->first;
+        shadow->first = first;
+        if (!fits) {
+            stop_at(e, first);
+            break;
+        } else if (!shadow->size) {
+            break;
+        }
+        text = (struct redact_text_map) {
+            .data = shadow->data, .size = shadow->size,
+            .start = shadow->start, .end = shadow->end
+        };
+        e->shadow = shadow;
+        e->scan.data = shadow->data;
+        e->scan.size = shadow->size;
+        e->scan.n_examined += shadow->size;
+        e->n_run++;
+        scan_text(r);
+        if (e->scan.n_examined > e->budget) {
+            stop_at(e, first);
+            break;
+        }
+    }
 }
 
 /* Appends 'size' bytes to the output, or as many as leave room for the
@@ -567,14 +656,14 @@ redactor_run(struct redactor *r, struct slice message, uint64_t *hits,
     memset(in + size, 0, REDACT_PADDING);
     e->scan.data = in;
     e->scan.size = size;
-    e->scan.at = e->at;
+    e->scan.at = e->maps.at;
     e->n_run++;
     e->found = false;
     e->limit = (message.size <= REDACT_CAP ? message.size
                 : REDACT_CAP - REDACT_OVERLAP);
-    e->budget = (e->scan.n_examined + BUDGET_ANY
-                 + BUDGET_PER_BYTE * (uint64_t) size);
     find_matches(r);
+    e->scan.data = in;
+    e->scan.size = size;
     if (e->found || e->limit < message.size) {
         write_message(r, message, hits, &result);
         memset(e->starts, 0, (size + 63) / 64 * sizeof *e->starts);

@@ -434,3 +434,16 @@ tests_unit_test_clock_skew_SOURCES = \
 	tests/unit/test-clock-skew.c \
 	tests/unit/unit.h
 tests_unit_test_clock_skew_LDADD = $(UNIT_LIBS)
+# What redaction finds and leaves alone.
+check_PROGRAMS += tests/redact/redaction-report
+tests_redact_redaction_report_SOURCES = tests/redact/redaction-report.c
+tests_redact_redaction_report_LDADD = $(SLUICE_LIBS)
+TESTS += tests/redact/test-recall.sh
+EXTRA_DIST += \
+	tests/redact/benign.py \
+	tests/redact/report.py \
+	tests/redact/test-recall.sh
+.PHONY: redaction-report
+redaction-report: tests/redact/redaction-report
+	$(AM_V_at)python3 -B $(srcdir)/tests/redact/report.py \
+		--builddir '$(abs_top_builddir)' --srcdir '$(abs_top_srcdir)'

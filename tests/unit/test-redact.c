@@ -234,7 +234,7 @@ url_passwords_may_hold_unencoded_marks(void **state)
 {
     check(state, "amqp://u:p@ss@h/x", "amqp://u:<redacted:amqp-url>@h/x");
     check(state, "http://u:p/?#s@h/x",
-          "http://u:<redacted:http-url>@h/x");
+          "http://u:<redacted:url-password>@h/x");
     check(state, "redis://:p@h", "redis://:<redacted:redis-url>@h");
     check_same(state, "http://h:8080/@x http://[::1]:80/?q=@ file://C:/@");
 }
@@ -295,6 +295,27 @@ marks_of_guests_are_renamed(void **state)
           "<wsse:Password><redacted:password></wsse:Password>");
     check(state, "--token <redacted:x>", "--token <redacted:token>");
     check(state, "<redacted:<redacted:", "<x-redacted:<x-redacted:");
+}
+
+static void
+encoded_secrets_go_where_they_stand(void **state)
+{
+    check(state, "a %70assword%3Dhunter2 b",
+          "a %70assword%3D<redacted:password> b");
+    check(state, "x cGFzc3dvcmQ9aHVudGVyMg== y",
+          "x cGFzc3dvcmQ9<redacted:password>== y");
+    check(state, "x 70617373776f72643d68756e74657232 y",
+          "x 70617373776f72643d<redacted:password> y");
+    check(state, "{\"a\":\"\\u0070wd=\\u0078yz\"}",
+          "{\"a\":\"\\u0070wd=<redacted:password>\"}");
+    check(state, "to\xe2\x80\x8bken=a\xe2\x80\x8b\x62 c",
+          "to\xe2\x80\x8bken=<redacted:token> c");
+    check(state, "%2570wd%253Dxyz", "%2570wd%253D<redacted:password>");
+    /* In one of the four ways to cut a run into groups. */
+    check(state, "ab/cGFzc3dvcmQ9aHVudGVyMg",
+          "ab/cGFzc3dvcmQ9<redacted:password>");
+    check_same(state, "GET /a%20b%2Fc 6421fb6ff37a1d63287a6d3f466c3ed2 "
+               "SHA256:hiphGPkcwjp6PqCrRNNBmzI8rvB8TLUFyTTJ8wtM0Zk \\/x");
 }
 
 static void
@@ -518,6 +539,7 @@ main(void)
         TEST(cards_are_known_by_issuer_grouping_and_check_digit),
         TEST(secrets_that_adjoin_or_overlap_all_go),
         TEST(marks_of_guests_are_renamed),
+        TEST(encoded_secrets_go_where_they_stand),
         TEST(secrets_are_found_in_any_field_of_a_line),
         TEST(structured_data_stays_well_formed),
         TEST(any_byte_may_come),
