@@ -382,9 +382,10 @@ take_host(struct cursor *c, struct slice word, struct slice *ret)
         return false;
     }
     /* What syslogd itself says, where no host stands before it. */
+    struct cursor behind = t;
     if (host.data[0] == 'l' && host.size == 4
-        && take_text(&t, "message repeated ")
-        && slice_equal(host, slice_from_string("last"))) {
+        && slice_equal(host, slice_from_string("last"))
+        && take_text(&behind, "message repeated ")) {
         return false;
     }
     *ret = or_nil(host);
@@ -441,8 +442,9 @@ take_host_and_tag(struct cursor *c, struct syslog_msg *m)
     if (take_tag_or_word(c, m, &word)) {
         /* Cisco has "HOST: %NAME: text". */
         struct slice first = m->app_name;
-        if (cursor_peek(c) == '%' && !m->procid.size && take_mnemonic(c, m)) {
-            m->hostname = m->hostname.size ? m->hostname : first;
+        if (cursor_peek(c) == '%' && !m->procid.size && !m->hostname.size
+            && take_mnemonic(c, m)) {
+            m->hostname = first;
         }
         return true;
     }
@@ -566,13 +568,19 @@ parse_cisco(struct slice text, int64_t reference_ns, struct syslog_msg *m)
 
     cursor_match(&c, ' ');
     bool whole = take_before_time(&c, m);
+    struct slice host = m->hostname;
     struct slice rest = slice_of(c.p, c.left);
     if (!syslog_take_rfc3164_time(&c, reference_ns, &stamp)) {
         return false;
     }
     m->timestamp = slice_of(rest.data, rest.size - c.left);
-    return (take_after_time(text, c, &stamp, whole, m)
-            && m->app_name.size);
+    if (!take_after_time(text, c, &stamp, whole, m) || !m->app_name.size) {
+        return false;
+    }
+    if (host.size && host.data != m->hostname.data) {
+        m->msg = text;          /* There is another host behind the time. */
+    }
+    return true;
 }
 
 /* Reads "TAG[PID]: text" without a time, as some libraries send it.  Without

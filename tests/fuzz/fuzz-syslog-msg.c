@@ -2,10 +2,12 @@
  *
  * Fuzzes the syslog parser.  Each field must lie inside the input, behind the
  * one before it, and within its limits; structured data must be well-formed;
- * and what has no header must be all there. */
+ * what has no header must be all there, and of what has one nothing may be
+ * missing but what parts its fields. */
 #include <stdlib.h>
 
 #include "syslog-msg.h"
+#include "syslog-time.h"
 #include "utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,6 +45,48 @@ check_sd(struct slice sd)
     }
 }
 
+static bool
+is_in(const uint8_t *p, struct slice s)
+{
+    return s.size && p >= s.data && p < s.data + s.size;
+}
+
+/* Checks that what 'm', an RFC 3164 message, has in no field is nothing but
+ * what parts the fields, a zone by name, or AIX's words. */
+static void
+check_nothing_lost(struct slice input, const struct syslog_msg *m)
+{
+    static const char aix[] = "Messageforwardedfrom";
+    const uint8_t *p = input.data, *end = p + input.size;
+    char rest[32];
+    size_t n = 0;
+
+    if (m->has_pri) {
+        p = memchr(p, '>', input.size);
+    }
+    for (; p < end; p++) {
+        if (is_in(p, m->timestamp) || is_in(p, m->hostname)
+            || is_in(p, m->app_name) || is_in(p, m->procid)
+            || is_in(p, m->msg) || memchr(">: []-\n\r\xef\xbb\xbf", *p, 12)) {
+            continue;
+        }
+        if (n == sizeof rest) {
+            abort();
+        }
+        rest[n++] = *p;
+    }
+
+    struct slice words = slice_of(rest, n);
+    int32_t ignored;
+    if (n >= sizeof aix - 1
+        && !memcmp(rest + n - (sizeof aix - 1), aix, sizeof aix - 1)) {
+        words.size -= sizeof aix - 1;
+    }
+    if (words.size && !syslog_find_zone(words, &ignored)) {
+        abort();
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -68,8 +112,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_field(m.procid, SYSLOG_MAX_PROCID, &from, end);
         check_field(m.msgid, SYSLOG_MAX_MSGID, &from, end);
         check_field(m.sd, SIZE_MAX, &from, end);
-        if (m.dialect == SYSLOG_RFC3164 && m.msg.data < from) {
-            from = data;        /* It is the whole text. */
+        if (m.dialect == SYSLOG_RFC3164) {
+            check_nothing_lost(slice_of(data, size), &m);
+            if (m.msg.data < from) {
+                from = data;    /* It is the whole text. */
+            }
         }
         check_field(m.msg, SIZE_MAX, &from, end);
         check_sd(m.sd);
