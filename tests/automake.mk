@@ -408,6 +408,7 @@ TESTS += \
 	tests/dialects/test-rsyslog.py
 EXTRA_DIST += \
 	docs/dialects.md \
+	docs/threat-model.md \
 	tests/dialects/forms.txt \
 	tests/dialects/grammar.py \
 	tests/dialects/rsyslogd.py \
