@@ -37,6 +37,12 @@ SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
 lib_libsluice_a_SOURCES += \
 	lib/batch.c \
 	lib/seal.c
+# Streams and datagrams in pieces.
+lib_libsluice_a_SOURCES += \
+	lib/framing.c \
+	lib/framing.h \
+	lib/spans.c \
+	lib/spans.h
 # Gap records.
 lib_libsluice_a_SOURCES += \
 	lib/gap.c \

@@ -60,6 +60,7 @@ enum {
     LINE_OWNER_PID = TAG(19, WIRE_VARINT),
     LINE_OWNER_UID = TAG(20, WIRE_VARINT),
     LINE_CLOCK_SKEW_MS = TAG(21, WIRE_FIXED64),
+    LINE_AMBIGUOUS = TAG(22, WIRE_VARINT),
 
     GAP_REASON = TAG(1, WIRE_BYTES),
     GAP_PACKETS = TAG(2, WIRE_VARINT),
@@ -260,7 +261,8 @@ line_size(const struct batch_line *l)
         + bytes_size(TAG_2, gap_size(&l->gap))
         + uint_size(TAG_2, l->owner_pid)
         + uint_size(TAG_2, l->owner_uid)
-        + (l->clock_skew_ms ? TAG_2 + 8 : 0);
+        + (l->clock_skew_ms ? TAG_2 + 8 : 0)
+        + uint_size(TAG_2, l->ambiguous);
 }
 
 size_t
@@ -292,7 +294,8 @@ batch_put_line(uint8_t *buf, size_t cap, const struct batch_line *l)
     p = put_gap(p, &l->gap);
     p = put_uint(p, LINE_OWNER_PID, l->owner_pid);
     p = put_uint(p, LINE_OWNER_UID, l->owner_uid);
-    put_fixed64(p, LINE_CLOCK_SKEW_MS, l->clock_skew_ms);
+    p = put_fixed64(p, LINE_CLOCK_SKEW_MS, l->clock_skew_ms);
+    put_uint(p, LINE_AMBIGUOUS, l->ambiguous);
     return total;
 }
 
@@ -477,8 +480,9 @@ read_line(struct slice message, struct batch_line *l)
         case LINE_OWNER_PID: l->owner_pid = f.number; break;
         case LINE_OWNER_UID: l->owner_uid = f.number; break;
         case LINE_CLOCK_SKEW_MS: l->clock_skew_ms = f.number; break;
+        case LINE_AMBIGUOUS: l->ambiguous = f.number != 0; break;
         default:
-            valid &= f.tag >> 3 > LINE_CLOCK_SKEW_MS >> 3;
+            valid &= f.tag >> 3 > LINE_AMBIGUOUS >> 3;
         }
     }
     return valid && !c.failed

@@ -56,6 +56,7 @@ struct batch_line {
     uint32_t redactions;
     struct slice src_ip;        /* 16 bytes. */
     struct batch_gap gap;
+    bool ambiguous;
     uint32_t owner_pid;         /* 0: the host does not know the owner. */
     uint32_t owner_uid;
     int64_t clock_skew_ms;      /* 0: not worth to be told. */

@@ -13,6 +13,7 @@ enum {
     ETHERTYPE_IPV6 = 0x86dd,
 
     IP_PROTO_HOP_BY_HOP = 0,
+    IP_PROTO_TCP = 6,
     IP_PROTO_UDP = 17,
     IP_PROTO_ROUTING = 43,
     IP_PROTO_FRAGMENT = 44,
@@ -26,6 +27,8 @@ enum {
     /* RFC 8200 section 4.1 knows six places for the ones we follow. */
     IPV6_MAX_EXTENSIONS = 8,
     UDP_HEADER_SIZE = 8,
+    TCP_HEADER_SIZE = 20,
+    IP_MAX_SIZE = 65535,
 };
 
 /* Writes the four bytes of an IPv4 address as ::ffff:a.b.c.d to 'dst'. */
@@ -54,7 +57,131 @@ parse_ethernet(struct cursor *c, struct inner_packet *packet)
     return c->failed ? -1 : type;
 }
 
-/* Takes the IPv4 header and narrows 'c' to what it carries. */
+/* Takes the UDP header.  Its length must be what IP carries: bytes that only
+ * one of the two accounts for are neither log nor padding. */
+static enum sluice_drop
+parse_udp(struct cursor *c, struct inner_packet *packet)
+{
+    size_t available = c->left;
+
+    packet->src_port = cursor_be(c, 2);
+    packet->dst_port = cursor_be(c, 2);
+    size_t size = cursor_be(c, 2);
+    cursor_take(c, 2);                  /* Checksum. */
+    if (c->failed || size < UDP_HEADER_SIZE || size != available) {
+        return SLUICE_DROP_INNER_UDP;
+    }
+    packet->kind = INNER_UDP;
+    packet->payload = cursor_rest(c);
+    return (packet->payload.size
+            ? SLUICE_DROP_NONE : SLUICE_DROP_INNER_EMPTY);
+}
+
+/* Adds up 'bytes' as RFC 1071 has it, without folding. */
+static uint64_t
+sum_words(struct slice bytes)
+{
+    uint64_t sum = 0;
+    size_t i = 0;
+
+    for (; i + 4 <= bytes.size; i += 4) {
+        uint32_t word;
+        memcpy(&word, &bytes.data[i], 4);
+        sum += word;
+    }
+    if (i < bytes.size) {
+        uint8_t last[4] = { 0 };
+        uint32_t word;
+        memcpy(last, &bytes.data[i], bytes.size - i);
+        memcpy(&word, last, 4);
+        sum += word;
+    }
+    return sum;
+}
+
+/* Returns true if the checksum of 'segment' is right (RFC 9293 section 3.1).
+ * The bytes ffff in front of an IPv4 address add nothing. */
+static bool
+tcp_sum_is_right(const struct inner_packet *packet, struct slice segment)
+{
+    const uint8_t pseudo[8] = {
+        segment.size >> 24, segment.size >> 16, segment.size >> 8,
+        segment.size, 0, 0, 0, IP_PROTO_TCP,
+    };
+    uint64_t sum = sum_words(segment)
+                   + sum_words(slice_of(pseudo, sizeof pseudo))
+                   + sum_words(slice_of(packet->src_ip, 16))
+                   + sum_words(slice_of(packet->dst_ip, 16));
+
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    return sum == 0xffff;
+}
+
+/* Takes the TCP header. */
+static enum sluice_drop
+parse_tcp(struct cursor *c, struct inner_packet *packet)
+{
+    struct slice segment = slice_of(c->p, c->left);
+
+    packet->src_port = cursor_be(c, 2);
+    packet->dst_port = cursor_be(c, 2);
+    packet->tcp_seq = cursor_be(c, 4);
+    cursor_take(c, 4);                  /* Acknowledgement number. */
+    size_t header_size = (cursor_be(c, 1) >> 4) * 4;
+    packet->tcp_flags = cursor_be(c, 1);
+    cursor_take(c, 6);                  /* Window, checksum, urgent pointer. */
+    if (c->failed || header_size < TCP_HEADER_SIZE) {
+        return SLUICE_DROP_INNER_TCP;
+    }
+    cursor_take(c, header_size - TCP_HEADER_SIZE);
+    if (c->failed) {
+        return SLUICE_DROP_INNER_TCP;
+    }
+    if (!tcp_sum_is_right(packet, segment)) {
+        return SLUICE_DROP_INNER_CHECKSUM;
+    }
+    packet->kind = INNER_TCP;
+    packet->payload = cursor_rest(c);
+    return SLUICE_DROP_NONE;
+}
+
+static enum sluice_drop
+parse_transport(struct cursor *c, struct inner_packet *packet,
+                uint8_t protocol)
+{
+    switch (protocol) {
+    case IP_PROTO_UDP:
+        return parse_udp(c, packet);
+    case IP_PROTO_TCP:
+        return parse_tcp(c, packet);
+    default:
+        return SLUICE_DROP_INNER_PROTOCOL;
+    }
+}
+
+/* Takes what a fragment carries. */
+static enum sluice_drop
+parse_fragment(struct cursor *c, struct inner_packet *packet, uint32_t id,
+               uint16_t offset, bool more, uint8_t next)
+{
+    /* RFC 791 section 3.2, RFC 8200 section 4.5: all but the last consist of
+     * whole units of 8 bytes. */
+    if (!c->left || (more && c->left % 8)
+        || offset + c->left > IP_MAX_SIZE) {
+        return SLUICE_DROP_INNER_FRAGMENT;
+    }
+    packet->kind = INNER_FRAGMENT;
+    packet->fragment_id = id;
+    packet->fragment_offset = offset;
+    packet->fragment_more = more;
+    packet->fragment_next = next;
+    packet->payload = cursor_rest(c);
+    return SLUICE_DROP_NONE;
+}
+
+/* Takes the IPv4 packet. */
 static enum sluice_drop
 parse_ipv4(struct cursor *c, struct inner_packet *packet)
 {
@@ -64,7 +191,7 @@ parse_ipv4(struct cursor *c, struct inner_packet *packet)
 
     cursor_take(c, 1);                  /* DSCP, ECN. */
     size_t total_size = cursor_be(c, 2);
-    cursor_take(c, 2);                  /* Identification. */
+    uint16_t id = cursor_be(c, 2);
     uint16_t fragment = cursor_be(c, 2);
     cursor_take(c, 1);                  /* Time to live. */
     uint8_t protocol = cursor_be(c, 1);
@@ -86,27 +213,34 @@ parse_ipv4(struct cursor *c, struct inner_packet *packet)
 
     packet->ip_version = 4;
     if (fragment & (IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)) {
-        return SLUICE_DROP_INNER_FRAGMENT;
+        return parse_fragment(c, packet, id,
+                              (fragment & IPV4_OFFSET_MASK) * 8,
+                              fragment & IPV4_MORE_FRAGMENTS, protocol);
     }
-    return (protocol == IP_PROTO_UDP
-            ? SLUICE_DROP_NONE : SLUICE_DROP_INNER_PROTOCOL);
+    return parse_transport(c, packet, protocol);
 }
 
-/* Takes the extension headers from 'next' on, up to UDP. */
+/* Takes the extension headers from 'next' on, of a 'whole' packet's fragments
+ * without another fragment header, and what is behind them. */
 static enum sluice_drop
-parse_ipv6_extensions(struct cursor *c, uint8_t next)
+parse_ipv6_payload(struct cursor *c, struct inner_packet *packet,
+                   uint8_t next, bool whole)
 {
-    for (int i = 0; next != IP_PROTO_UDP; i++) {
+    for (int i = 0; next != IP_PROTO_UDP && next != IP_PROTO_TCP; i++) {
         uint8_t type = next;
 
         switch (type) {
         case IP_PROTO_HOP_BY_HOP:
-            if (i) {                    /* RFC 8200 section 4.1: only first. */
+            if (i || whole) {           /* RFC 8200 section 4.1: only first. */
+                return SLUICE_DROP_INNER_IP;
+            }
+            break;
+        case IP_PROTO_FRAGMENT:
+            if (whole) {
                 return SLUICE_DROP_INNER_IP;
             }
             break;
         case IP_PROTO_ROUTING:
-        case IP_PROTO_FRAGMENT:
         case IP_PROTO_DESTINATION:
             break;
         default:
@@ -120,12 +254,14 @@ parse_ipv6_extensions(struct cursor *c, uint8_t next)
         size_t n_more = cursor_be(c, 1);
         if (type == IP_PROTO_FRAGMENT) {
             uint16_t fragment = cursor_be(c, 2);
+            uint32_t id = cursor_be(c, 4);
 
-            cursor_take(c, 4);          /* Identification. */
             /* Neither: an atomic fragment, a whole packet (RFC 6946). */
             if (fragment & (IPV6_MORE_FRAGMENTS | IPV6_OFFSET_MASK)
                 && !c->failed) {
-                return SLUICE_DROP_INNER_FRAGMENT;
+                return parse_fragment(c, packet, id,
+                                      fragment & IPV6_OFFSET_MASK,
+                                      fragment & IPV6_MORE_FRAGMENTS, next);
             }
         } else {
             cursor_take(c, 6 + n_more * 8);
@@ -134,11 +270,10 @@ parse_ipv6_extensions(struct cursor *c, uint8_t next)
             return SLUICE_DROP_INNER_IP;
         }
     }
-    return SLUICE_DROP_NONE;
+    return parse_transport(c, packet, next);
 }
 
-/* Takes the IPv6 header and its extensions and narrows 'c' to what they
- * carry. */
+/* Takes the IPv6 packet. */
 static enum sluice_drop
 parse_ipv6(struct cursor *c, struct inner_packet *packet)
 {
@@ -160,26 +295,7 @@ parse_ipv6(struct cursor *c, struct inner_packet *packet)
         return SLUICE_DROP_INNER_TRUNCATED;
     }
     packet->ip_version = 6;
-    return parse_ipv6_extensions(c, next);
-}
-
-/* Takes the UDP header.  Its length must be what IP carries: bytes that only
- * one of the two accounts for are neither log nor padding. */
-static enum sluice_drop
-parse_udp(struct cursor *c, struct inner_packet *packet)
-{
-    size_t available = c->left;
-
-    packet->src_port = cursor_be(c, 2);
-    packet->dst_port = cursor_be(c, 2);
-    size_t size = cursor_be(c, 2);
-    cursor_take(c, 2);                  /* Checksum. */
-    if (c->failed || size < UDP_HEADER_SIZE || size != available) {
-        return SLUICE_DROP_INNER_UDP;
-    }
-    packet->payload = cursor_rest(c);
-    return (packet->payload.size
-            ? SLUICE_DROP_NONE : SLUICE_DROP_INNER_EMPTY);
+    return parse_ipv6_payload(c, packet, next, false);
 }
 
 enum sluice_drop
@@ -203,10 +319,24 @@ inner_parse(struct slice frame, struct inner_packet *ret)
         return SLUICE_DROP_INNER_ETHERTYPE;
     }
     if (!drop) {
-        drop = parse_udp(&c, &packet);
-    }
-    if (!drop) {
         *ret = packet;
+    }
+    return drop;
+}
+
+enum sluice_drop
+inner_parse_whole(struct slice bytes, struct inner_packet *packet)
+{
+    struct cursor c = cursor_of(bytes);
+    struct inner_packet whole = *packet;
+    enum sluice_drop drop = (packet->ip_version == 4
+                             ? parse_transport(&c, &whole,
+                                               packet->fragment_next)
+                             : parse_ipv6_payload(&c, &whole,
+                                                  packet->fragment_next,
+                                                  true));
+    if (!drop) {
+        *packet = whole;
     }
     return drop;
 }

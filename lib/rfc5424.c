@@ -715,6 +715,9 @@ put_line_params(struct out *o, const struct rfc5424_source *source,
     if (forged) {
         put_param(o, PARAM_FORGED_SD, "1");
     }
+    if (line->ambiguous) {
+        put_param(o, PARAM_AMBIGUOUS, "1");
+    }
     if (line->gap.reason.size) {
         put_gap(o, line);
     }

@@ -50,6 +50,13 @@ proxy_vm_libintake_a_SOURCES = \
 	proxy-vm/intake/s3-account.h \
 	proxy-vm/intake/s5-claims.c \
 	proxy-vm/intake/s5-claims.h \
+	proxy-vm/intake/s4-datagram.c \
+	proxy-vm/intake/s4-hold.c \
+	proxy-vm/intake/s4-hold.h \
+	proxy-vm/intake/s4-private.h \
+	proxy-vm/intake/s4-reassemble.c \
+	proxy-vm/intake/s4-reassemble.h \
+	proxy-vm/intake/s4-stream.c \
 	proxy-vm/intake/s6-enrich.c \
 	proxy-vm/intake/s6-enrich.h \
 	proxy-vm/intake/s7-store.c \

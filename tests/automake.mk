@@ -201,6 +201,8 @@ EXTRA_DIST += \
 	tests/golden/parts.pcap \
 	tests/golden/stock.expected \
 	tests/golden/stock.pcap \
+	tests/golden/streams.expected \
+	tests/golden/streams.pcap \
 	tests/golden/test-make-captures.sh
 
 # The benchmark: 'make bench' builds its programs and runs them; see
@@ -448,3 +450,11 @@ EXTRA_DIST += \
 redaction-report: tests/redact/redaction-report
 	$(AM_V_at)python3 -B $(srcdir)/tests/redact/report.py \
 		--builddir '$(abs_top_builddir)' --srcdir '$(abs_top_srcdir)'
+# Fragments and TCP streams.
+unit_tests += tests/unit/test-reassemble
+tests_unit_test_reassemble_SOURCES = \
+	tests/unit/test-reassemble.c \
+	tests/unit/unit.h
+tests_unit_test_reassemble_CPPFLAGS = $(PROXY_CPPFLAGS) \
+	-I$(srcdir)/proxy-vm/intake
+tests_unit_test_reassemble_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)

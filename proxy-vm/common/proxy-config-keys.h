@@ -45,7 +45,7 @@ struct config_section {
     size_t n_keys;
 };
 
-enum { CONFIG_N_SECTIONS = 8 };
+enum { CONFIG_N_SECTIONS = 9 };
 extern const struct config_section config_sections[CONFIG_N_SECTIONS];
 
 /* Reads a number as the file may have it: decimal, or hexadecimal after "0x".

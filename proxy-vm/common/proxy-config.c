@@ -89,6 +89,18 @@ static const struct config_key batch_keys[] = {
 };
 #undef BATCH
 
+#define REASSEMBLY(F, K, T, P, ...) SCHEMA(struct config_reassembly, F, K, T, P)
+static const cyaml_schema_field_t reassembly_fields[] = {
+#include "proxy-config.def"
+    CYAML_FIELD_END
+};
+#undef REASSEMBLY
+#define REASSEMBLY(...) KEY(struct config_reassembly, __VA_ARGS__)
+static const struct config_key reassembly_keys[] = {
+#include "proxy-config.def"
+};
+#undef REASSEMBLY
+
 #define OUTPUT(F, K, T, P, ...) SCHEMA(struct config_output, F, K, T, P)
 static const cyaml_schema_field_t output_fields[] = {
 #include "proxy-config.def"

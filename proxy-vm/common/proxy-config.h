@@ -33,6 +33,13 @@ struct config_batch {
     uint32_t max_delay_ms;      /* Age at which an open batch is closed. */
 };
 
+struct config_reassembly {
+    uint32_t tenant_flows;
+    uint32_t tenant_bytes;
+    uint32_t wait_ms;           /* For what is missing. */
+    uint32_t multi_line;        /* 0 or 1. */
+};
+
 struct config_output {
     char *sd_id;                /* Our SD-ID, NAME@PEN. */
     uint32_t hold_ms;           /* How long a batch that plain TCP took is
@@ -71,6 +78,7 @@ struct config {
     struct config_tunnel tunnel;
     struct config_paths paths;
     struct config_batch batch;
+    struct config_reassembly reassembly;
     struct config_output output;
     struct config_intake intake;
     struct config_context context;

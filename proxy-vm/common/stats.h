@@ -93,6 +93,7 @@ struct stats_source {
     uint64_t replayed;          /* Dropped as received before. */
     uint64_t bytes;             /* Payload. */
     uint64_t redactions;
+    uint64_t tls_streams;       /* TCP streams of TLS. */
     uint64_t last_ns;           /* Unix epoch: latest packet. */
     uint64_t clock_skew_known;  /* 1: the next is known. */
     uint64_t clock_skew_ms;     /* An int64_t: how far ahead of the switch's

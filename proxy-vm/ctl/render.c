@@ -143,6 +143,7 @@ render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         { "LOST", TABLE_RIGHT },
         { "ANNOUNCED", TABLE_RIGHT },
         { "REPLAYED", TABLE_RIGHT },
+        { "TLS", TABLE_RIGHT },
         { "REDACTIONS", TABLE_RIGHT },
         { "BYTES", TABLE_RIGHT },
         { "LATEST", TABLE_RIGHT },
@@ -172,6 +173,7 @@ render_vms(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         add_number(&t, numbered, vm->lost);
         add_number(&t, numbered, vm->announced);
         add_number(&t, numbered, vm->replayed);
+        table_add(&t, "%"PRIu64, vm->tls_streams);
         table_add(&t, "%"PRIu64, vm->redactions);
         table_add_bytes(&t, vm->bytes);
         table_add_age(&t, vm->last_ns, now_ns);

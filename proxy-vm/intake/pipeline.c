@@ -13,6 +13,7 @@
 #include "s2-decap.h"
 #include "s2-join.h"
 #include "s3-account.h"
+#include "s4-reassemble.h"
 #include "s5-claims.h"
 #include "s6-enrich.h"
 #include "timeval.h"
@@ -23,11 +24,13 @@ VLOG_DEFINE_THIS_MODULE(pipeline);
 enum {
     TICK_MS = 100,
     MAX_TRIES = 3,              /* Deaths that a packet may cause. */
+    MAX_TASKS = 1000,           /* Of stage 4, in one tick. */
 };
 
 /* What intake does between packets; goes into the journal of stage 1. */
 enum task_kind {
     TASK_ANNOUNCE_LOST,         /* Slot: of the source.  Value: packets. */
+    TASK_REASSEMBLE,            /* Slot: of stage 4.  Value: 1 to evict. */
 };
 
 struct pipeline {
@@ -38,6 +41,7 @@ struct pipeline {
     bool is_again;                  /* The packet that comes now may have been
                                      * taken by the process before. */
     struct account *account;
+    struct reassemble *reassemble;
     struct redactor *redactor;
     struct enrich *enrich;
     struct store *store;
@@ -46,6 +50,15 @@ struct pipeline {
     /* What a step that a dead process had begun need not do again: so many
      * lines are through, of which so many were dropped. */
     uint32_t n_settled, n_refused;
+
+    /* What came of this step, if stage 4 had a part in it: goes into the books
+     * at its end, in one go. */
+    struct step_books {
+        uint64_t counters[N_TENANT_COUNTERS];
+        uint32_t drops[SLUICE_N_DROPS];
+    } books;
+    uint64_t ticket;                /* Of the latest step, without 'receive'.*/
+    uint64_t latest_ns;             /* Receipt of the latest packet, ditto. */
 };
 
 static void
@@ -69,71 +82,6 @@ drop_parts(void *p_, uint32_t tenant, enum sluice_drop drop,
     }
     stats_add(&p->stats->counters[INTAKE_DROPPED], n_parts);
     stats_add(&p->stats->drops[drop], n_parts);
-}
-
-char *
-pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
-{
-    struct pipeline *p = xzalloc(sizeof *p);
-    char *error = NULL;
-
-    p->stats = options->stats;
-    p->receive = options->receive;
-    p->clock_skew_ms = (options->config
-                        ? options->config->context.clock_skew_ms
-                        : CLAIMS_CLOCK_SKEW_MS);
-    p->account = account_create(options->stats);
-    p->enrich = enrich_create(options->snapshot, options->stats);
-    p->decap.host_keys = options->host_keys;
-    error = decap_configure(&p->decap, options->option_class,
-                            options->config);
-    if (error) {
-        goto out;
-    }
-    int err = parts_create(options->parts, options->stats, drop_parts, p,
-                           &p->parts);
-    if (err) {
-        error = xasprintf("can't keep parts of frames%s%s: %s",
-                          options->parts ? " in " : "",
-                          options->parts ? options->parts : "",
-                          ovs_strerror(err));
-        goto out;
-    }
-    err = redactor_create(&p->redactor);
-    if (err) {
-        error = xasprintf("can't compile the redaction rules: %s",
-                          ovs_strerror(err));
-        goto out;
-    }
-    struct store_options store_options = options->store;
-    if (options->receive) {
-        store_options.intend = intend;
-        store_options.aux = options->receive;
-    }
-    error = store_create(&store_options, &p->store);
-    if (error) {
-        goto out;
-    }
-    *ret = p;
-    p = NULL;
-
-out:
-    pipeline_destroy(p);
-    return error;
-}
-
-void
-pipeline_destroy(struct pipeline *p)
-{
-    if (p) {
-        store_destroy(p->store);
-        enrich_destroy(p->enrich);
-        redactor_destroy(p->redactor);
-        parts_destroy(p->parts);
-        account_destroy(p->account);
-        decap_uninit(&p->decap);
-        free(p);
-    }
 }
 
 static void
@@ -207,26 +155,221 @@ store_line(struct pipeline *p, struct record *rec)
     return refused ? SLUICE_DROP_STORAGE : SLUICE_DROP_NONE;
 }
 
+/* The same in a step that may store more than one. */
+static enum sluice_drop
+store_one_of_many(struct pipeline *p, struct record *rec)
+{
+    bool new = !p->n_settled;
+    enum sluice_drop drop = store_line(p, rec);
+
+    if (new && p->receive) {
+        receive_socket_settle(p->receive, drop);
+    }
+    return drop;
+}
+
+/* Sends a message through the stages behind the fourth, up to the last. */
+static void
+understand(struct pipeline *p, struct record *rec)
+{
+    redactor_run(p->redactor, rec->inner.payload, NULL, &rec->text);
+    syslog_msg_parse(rec->text.text, reference_ns(rec), &rec->msg);
+    claims_run(rec, p->clock_skew_ms);
+    enrich_run(p->enrich, rec);
+    rec->gap = NULL;
+}
+
 /* Stores a gap record; 'rec' says where.  Returns false if that can't be done
  * now. */
 static bool
 announce(struct pipeline *p, struct record *rec, const struct gap *gap)
 {
-    struct stats_tenant *t = intake_stats_tenant(p->stats, rec->meta.vni);
     char text[GAP_TEXT_SIZE];
 
     rec->gap = gap;
+    rec->ambiguous = false;
+    rec->clock_skew_ms = 0;
+    rec->text.n_redactions = 0;
     if (gap->to_ns) {
         rec->switch_ns = gap->to_ns;
         rec->meta.has |= TUNNEL_HAS_TIME;
     }
     gap_compose(gap, text, &rec->msg);
     enrich_run(p->enrich, rec);
-    if (!t || store_line(p, rec)) {
-        return false;
+    return !store_one_of_many(p, rec);
+}
+
+/* Takes a message of stage 4. */
+static void
+take_message(void *p_, struct record *rec, struct slice message,
+             bool ambiguous)
+{
+    struct pipeline *p = p_;
+    uint64_t *counters = p->books.counters;
+    enum sluice_drop drop = SLUICE_DROP_FRAME_EMPTY;
+
+    rec->inner.payload = message;
+    rec->ambiguous = ambiguous;
+    if (message.size) {
+        understand(p, rec);
+        drop = store_one_of_many(p, rec);
     }
-    stats_add(&t->counters[TENANT_ANNOUNCED], 1);
-    return true;
+    counters[TENANT_RECEIVED]++;
+    counters[TENANT_DROPPED] += drop != SLUICE_DROP_NONE;
+    p->books.drops[drop]++;
+    if (!drop) {
+        counters[TENANT_BYTES] += message.size;
+        counters[TENANT_REDACTIONS] += rec->text.n_redactions;
+        counters[TENANT_REDACTED] += rec->text.n_redactions > 0;
+    }
+}
+
+/* Takes a gap of stage 4. */
+static void
+take_gap(void *p_, struct record *rec, const struct gap *gap)
+{
+    struct pipeline *p = p_;
+    struct record gap_rec = *rec;
+
+    p->books.counters[announce(p, &gap_rec, gap)
+                      ? TENANT_ANNOUNCED : TENANT_UNTOLD]++;
+}
+
+/* Puts what the step did into the books of 'tenant'. */
+static void
+enter_books(struct pipeline *p, uint32_t tenant,
+            const struct reassemble_tally *tally)
+{
+    struct step_books *books = &p->books;
+    struct stats_tenant *t = intake_stats_tenant(p->stats, tenant);
+
+    if (tally->drop) {
+        books->counters[TENANT_RECEIVED]++;
+        books->counters[TENANT_DROPPED]++;
+        books->drops[tally->drop]++;
+    }
+    for (int i = 0; t && i < N_TENANT_COUNTERS; i++) {
+        uint64_t n = books->counters[i] + tally->counters[i];
+        if (n) {
+            stats_add(&t->counters[i], n);
+        }
+    }
+    for (int i = SLUICE_DROP_NONE + 1; i < SLUICE_N_DROPS; i++) {
+        if (books->drops[i]) {
+            stats_add(&p->stats->counters[INTAKE_DROPPED], books->drops[i]);
+            stats_add(&p->stats->drops[i], books->drops[i]);
+            if (t) {
+                stats_add(&t->drops[i], books->drops[i]);
+            }
+        }
+    }
+    *books = (struct step_books) { .drops = { 0 } };
+}
+
+static uint64_t
+step_ticket(struct pipeline *p)
+{
+    return p->receive ? receive_socket_ticket(p->receive) : ++p->ticket;
+}
+
+static uint64_t
+now_ms(const struct pipeline *p)
+{
+    return p->receive ? (uint64_t) time_msec() : p->latest_ns / 1000000;
+}
+
+static void
+begin_task(struct pipeline *p, const struct receive_task *task)
+{
+    if (p->receive) {
+        receive_socket_begin_task(p->receive, task);
+    }
+}
+
+static void
+end_task(struct pipeline *p)
+{
+    p->n_settled = 0;
+    p->n_refused = 0;
+    if (p->receive) {
+        receive_socket_end_task(p->receive);
+    }
+    reassemble_end(p->reassemble);
+}
+
+/* Has stage 4 look after slot 'slot', as a step of its own that has begun. */
+static void
+look_after(struct pipeline *p, uint32_t slot, bool evict, bool end)
+{
+    uint64_t now_ns = (p->receive ? time_wall_msec() * UINT64_C(1000000)
+                       : p->latest_ns);
+    struct reassemble_tally tally;
+    struct record rec;
+
+    if (reassemble_look(p->reassemble, slot, evict, step_ticket(p),
+                        end ? UINT64_MAX : now_ms(p), now_ns, &rec, &tally)) {
+        enter_books(p, rec.meta.vni, &tally);
+    }
+    end_task(p);
+}
+
+static void
+reassemble_slot(struct pipeline *p, uint32_t slot, bool evict, bool end)
+{
+    const struct receive_task task = {
+        .kind = TASK_REASSEMBLE,
+        .slot = slot,
+        .value = evict,
+    };
+
+    begin_task(p, &task);
+    look_after(p, slot, evict, end);
+}
+
+/* Does what is due in stage 4; with 'end', all there is. */
+static void
+reassemble_all(struct pipeline *p, bool end)
+{
+    uint64_t now = end ? UINT64_MAX : now_ms(p);
+    uint32_t slot;
+
+    for (int i = 0; (end || i < MAX_TASKS)
+                    && reassemble_due(p->reassemble, now, &slot); i++) {
+        reassemble_slot(p, slot, false, end);
+    }
+}
+
+/* Sends a packet that is no message of its own through stage 4. */
+static void
+run_piece(struct pipeline *p, struct record *rec)
+{
+    const struct slice payload = rec->inner.payload;
+    struct reassemble_tally tally;
+    uint32_t slot;
+
+    for (int i = 0; i < MAX_TASKS / 10 && !p->n_settled
+                    && reassemble_full(p->reassemble, rec, &slot); i++) {
+        reassemble_slot(p, slot, true, false);
+    }
+    rec->msg.hostname = slice_of(NULL, 0);
+    p->latest_ns = rec->received_ns;
+    reassemble_run(p->reassemble, rec, step_ticket(p), now_ms(p), &tally);
+    rec->inner.payload = payload;
+    rec->text.n_redactions = p->books.counters[TENANT_REDACTIONS];
+    account_commit(p->account, rec, tally.drop);
+    enter_books(p, rec->meta.vni, &tally);
+}
+
+static void
+announce_lost_of(struct pipeline *p, struct source *source,
+                 const struct gap *gap, struct record *rec)
+{
+    struct stats_tenant *t = intake_stats_tenant(p->stats, rec->meta.vni);
+
+    if (t && announce(p, rec, gap)) {
+        account_announced(source, gap->packets);
+        stats_add(&t->counters[TENANT_ANNOUNCED], 1);
+    }
 }
 
 static void
@@ -241,36 +384,28 @@ announce_lost(struct source *source, const struct gap *gap, void *p_)
     struct record rec;
 
     account_fill(source, time_wall_msec() * UINT64_C(1000000), &rec);
-    if (p->receive) {
-        receive_socket_begin_task(p->receive, &task);
-    }
-    if (announce(p, &rec, gap)) {
-        account_announced(source, gap->packets);
-    }
-    if (p->receive) {
-        receive_socket_end_task(p->receive);
-    }
+    begin_task(p, &task);
+    announce_lost_of(p, source, gap, &rec);
+    end_task(p);
 }
 
 /* Ends a task that a dead process had begun. */
 static void
 recover_task(struct pipeline *p, const struct receive_task *task)
 {
-    if (task->kind == TASK_ANNOUNCE_LOST && p->n_settled) {
-        struct source *source = account_source(p->account, task->slot);
-        struct gap gap = { .reason = GAP_LOST, .packets = task->value };
-        struct record rec;
+    struct source *source = account_source(p->account, task->slot);
+    struct gap gap = { .reason = GAP_LOST, .packets = task->value };
+    struct record rec;
 
-        if (source) {
-            account_fill(source, 0, &rec);
-            if (announce(p, &rec, &gap)) {
-                account_announced(source, task->value);
-            }
-        }
+    if (task->kind == TASK_REASSEMBLE) {
+        look_after(p, task->slot, task->value, false);
+        return;
     }
-    p->n_settled = 0;
-    p->n_refused = 0;
-    receive_socket_end_task(p->receive);
+    if (task->kind == TASK_ANNOUNCE_LOST && p->n_settled && source) {
+        account_fill(source, 0, &rec);
+        announce_lost_of(p, source, &gap, &rec);
+    }
+    end_task(p);
 }
 
 /* Sends 'rec' through all stages. */
@@ -294,11 +429,12 @@ run(struct pipeline *p, struct record *rec)
         drop = verdict.inner;
     }
     if (!drop) {
-        redactor_run(p->redactor, rec->inner.payload, NULL, &rec->text);
-        syslog_msg_parse(rec->text.text, reference_ns(rec), &rec->msg);
-        claims_run(rec, p->clock_skew_ms);
-        enrich_run(p->enrich, rec);
-        rec->gap = NULL;
+        if (OVS_UNLIKELY(rec->inner.kind != INNER_UDP)) {
+            run_piece(p, rec);
+            return;
+        }
+        rec->ambiguous = false;
+        understand(p, rec);
         drop = store_line(p, rec);
     }
     account_commit(p->account, rec, drop);
@@ -311,6 +447,7 @@ pipeline_run(struct pipeline *p, struct record *rec)
 {
     run(p, rec);
     parts_done(p->parts);
+    reassemble_end(p->reassemble);
 }
 
 /* Sends the next packet that the receiver has through all stages, and marks it
@@ -328,6 +465,9 @@ drain_one(struct pipeline *p)
     run(p, &rec);
     receive_socket_done(p->receive);
     parts_done(p->parts);
+    p->n_settled = 0;
+    p->n_refused = 0;
+    reassemble_end(p->reassemble);
     return true;
 }
 
@@ -405,6 +545,7 @@ pipeline_tick(struct pipeline *p)
     enrich_refresh(p->enrich, now);
     parts_tick(p->parts, now);
     account_announce(p->account, now, announce_lost, p);
+    reassemble_all(p, false);
     return store_tick(p->store, now, TICK_MS);
 }
 
@@ -415,8 +556,100 @@ pipeline_flush(struct pipeline *p)
         /* Nothing more will come, and no other process takes over. */
         parts_flush(p->parts);
         account_announce(p->account, INT64_MAX, announce_lost, p);
+        reassemble_all(p, true);
     }
     store_flush(p->store, NULL, NULL);
+}
+
+/* Has stage 4 go by 'config', if there is one. */
+static void
+reassemble_by_config(struct pipeline *p, const struct config *config)
+{
+    if (config) {
+        const struct reassemble_config new_config = {
+            .tenant_slots = config->reassembly.tenant_flows,
+            .tenant_bytes = config->reassembly.tenant_bytes,
+            .wait_ms = config->reassembly.wait_ms,
+            .multi_line = config->reassembly.multi_line,
+        };
+        reassemble_configure(p->reassemble, &new_config);
+    }
+}
+
+char *
+pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
+{
+    struct pipeline *p = xzalloc(sizeof *p);
+    char *error = NULL;
+
+    p->stats = options->stats;
+    p->receive = options->receive;
+    p->clock_skew_ms = (options->config
+                        ? options->config->context.clock_skew_ms
+                        : CLAIMS_CLOCK_SKEW_MS);
+    p->account = account_create(options->stats);
+    p->enrich = enrich_create(options->snapshot, options->stats);
+    p->decap.host_keys = options->host_keys;
+    error = decap_configure(&p->decap, options->option_class,
+                            options->config);
+    if (error) {
+        goto out;
+    }
+    const struct reassemble_sink sink = { take_message, take_gap, p };
+    int err = parts_create(options->parts, options->stats, drop_parts, p,
+                           &p->parts);
+    if (err) {
+        error = xasprintf("can't keep parts of frames%s%s: %s",
+                          options->parts ? " in " : "",
+                          options->parts ? options->parts : "",
+                          ovs_strerror(err));
+        goto out;
+    }
+    err = reassemble_create(options->held,
+                                options->receive ? step_ticket(p) : 0,
+                                p->account, &sink, &p->reassemble);
+    if (err) {
+        error = xasprintf("can't map %s: %s", options->held
+                          ? options->held : "memory", ovs_strerror(err));
+        goto out;
+    }
+    reassemble_by_config(p, options->config);
+    err = redactor_create(&p->redactor);
+    if (err) {
+        error = xasprintf("can't compile the redaction rules: %s",
+                          ovs_strerror(err));
+        goto out;
+    }
+    struct store_options store_options = options->store;
+    if (options->receive) {
+        store_options.intend = intend;
+        store_options.aux = options->receive;
+    }
+    error = store_create(&store_options, &p->store);
+    if (error) {
+        goto out;
+    }
+    *ret = p;
+    p = NULL;
+
+out:
+    pipeline_destroy(p);
+    return error;
+}
+
+void
+pipeline_destroy(struct pipeline *p)
+{
+    if (p) {
+        store_destroy(p->store);
+        enrich_destroy(p->enrich);
+        redactor_destroy(p->redactor);
+        reassemble_destroy(p->reassemble);
+        parts_destroy(p->parts);
+        account_destroy(p->account);
+        decap_uninit(&p->decap);
+        free(p);
+    }
 }
 
 static bool
@@ -435,6 +668,7 @@ pipeline_reconfigure(struct pipeline *p, const struct config *config)
         return sentence;
     }
     p->clock_skew_ms = config->context.clock_skew_ms;
+    reassemble_by_config(p, config);
     store_flush(p->store, is_configured, (void *) config);
     VLOG_INFO("configuration of %u tenants and %u hosts is in use",
               config->tenants_count, config->hosts_count);

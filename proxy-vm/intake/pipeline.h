@@ -6,8 +6,8 @@
  *     s2-decap     GENEVE, options, who may send; inner frame  -> origin
  *     s2-join      parts of frames too large for the underlay  -> whole ones
  *     s3-account   books of the switch port, replays           -> source
- *     s4-redact    lib/redact.h                                -> clean text
- *     s5-parse     lib/syslog-msg.h                            -> fields
+ *     s4-reassemble  fragments, TCP streams                   -> a message
+ *     (s5)         lib/redact.h, then lib/syslog-msg.h         -> fields
  *     s5-claims    claimed time against the switch's           -> clock skew
  *     s6-enrich    context snapshot                            -> context
  *     s7-store     open batch, zstd, seal                      -> spool
@@ -26,6 +26,7 @@ struct pipeline_options {
     const struct config *config;    /* Borrowed; null: every tenant. */
     const char *host_keys;          /* Borrowed; see s2-decap.h. */
     const char *snapshot;           /* Null: no context. */
+    const char *held;               /* File of stage 4; null: memory. */
     struct receive *receive;        /* Borrowed; null: pipeline_run() brings
                                      * the packets. */
     const char *parts;              /* File for parts of frames that are not

@@ -36,6 +36,8 @@ struct record {
     int64_t clock_skew_ms;      /* How far ahead the guest's clock is, if that
                                  * is worth to be told; else 0. */
 
+    bool ambiguous;             /* Its stream repeated bytes with others in
+                                 * their place. */
     const struct gap *gap;      /* Nonnull: no guest's line, but one that
                                  * announces this. */
 };

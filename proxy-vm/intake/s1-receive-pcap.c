@@ -45,7 +45,7 @@ receive_pcap(const char *path, uint16_t port,
         struct inner_packet outer;
 
         if (inner_parse(slice_of(data, header->caplen), &outer)
-            || outer.dst_port != port) {
+            || outer.kind != INNER_UDP || outer.dst_port != port) {
             n_skipped++;
             continue;
         }

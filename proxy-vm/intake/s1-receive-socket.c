@@ -292,6 +292,12 @@ receive_socket_done(struct receive *r)
     barrier();
 }
 
+uint64_t
+receive_socket_ticket(const struct receive *r)
+{
+    return r->file->ticket;
+}
+
 void
 receive_socket_begin_task(struct receive *r, const struct receive_task *task)
 {

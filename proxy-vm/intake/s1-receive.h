@@ -81,6 +81,9 @@ void receive_socket_done(struct receive *);
 void receive_socket_intend(struct receive *, const struct receive_intent *);
 void receive_socket_settle(struct receive *, bool refused);
 
+/* Names this step: no other has had the number. */
+uint64_t receive_socket_ticket(const struct receive *);
+
 /* Begins and ends a task, before the packet at 'done' or while there is none.*/
 void receive_socket_begin_task(struct receive *, const struct receive_task *);
 void receive_socket_end_task(struct receive *);

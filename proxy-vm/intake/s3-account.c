@@ -24,6 +24,7 @@ struct account {
     struct intake_stats *stats;     /* Borrowed. */
     struct hmap mac_counts;         /* Of struct mac_count. */
     struct hmap sources;            /* Of struct source. */
+    struct source *by_slot[STATS_MAX_SOURCES];  /* The same. */
     size_t n_slots;                 /* Of stats->sources in use. */
     struct ovs_list gaps;           /* Sources that lost something. */
     long long int announce_due;     /* time_msec(). */
@@ -106,6 +107,7 @@ source_insert(struct account *a, const struct source_key *key,
 
     source->key = *key;
     source->stats = stats;
+    a->by_slot[stats - a->stats->sources] = source;
     ovs_list_init(&source->gap_node);
     hmap_insert(&a->sources, &source->node, key_hash(key));
     return source;
@@ -488,14 +490,13 @@ account_announced(struct source *source, uint64_t n_packets)
 struct source *
 account_source(struct account *a, uint32_t slot)
 {
-    struct source *source;
+    return slot < a->n_slots ? a->by_slot[slot] : NULL;
+}
 
-    HMAP_FOR_EACH (source, node, &a->sources) {
-        if (account_slot(a, source) == slot) {
-            return source;
-        }
-    }
-    return NULL;
+bool
+account_keeps(const struct account *a, const struct source *source)
+{
+    return source != &a->overflow;
 }
 
 uint32_t

@@ -112,6 +112,10 @@ void account_announced(struct source *, uint64_t n_packets);
 /* Returns the source of slot 'slot' of the statistics, or null; and the slot of
  * a source. */
 struct source *account_source(struct account *, uint32_t slot);
+
+/* Returns false for a source beyond the table's size, which is forgotten. */
+bool account_keeps(const struct account *, const struct source *);
+
 uint32_t account_slot(const struct account *, const struct source *);
 
 /* Makes '*rec' one of 'source', for a line that no packet brought. */

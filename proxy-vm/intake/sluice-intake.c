@@ -351,13 +351,16 @@ open_pipeline(const struct options *o, struct receive *receive,
               struct intake_stats *stats)
 {
     make_directory(o->open_dir);
-
+    /* A capture is read as a whole: nothing of it is left to another process.
+     */
+    char *held = receive ? xasprintf("%s/intake.held", o->run) : NULL;
     char *parts = receive ? xasprintf("%s/intake.parts", o->run) : NULL;
     struct pipeline_options options = {
         .option_class = o->option_class,
         .config = o->config,
         .host_keys = o->host_keys,
         .snapshot = o->snapshot,
+        .held = held,
         .receive = receive,
         .parts = parts,
         .stats = stats,
@@ -373,6 +376,7 @@ open_pipeline(const struct options *o, struct receive *receive,
     struct pipeline *pipeline;
     check(pipeline_create(&options, &pipeline));
     free(parts);
+    free(held);
     return pipeline;
 }
 

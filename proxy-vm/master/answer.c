@@ -299,6 +299,7 @@ answer_vm(struct draft *d, const struct stats_source *s)
     vm->lost = stats_get(&s->lost);
     vm->before = stats_get(&s->before);
     vm->announced = stats_get(&s->announced);
+    vm->tls_streams = stats_get(&s->tls_streams);
     vm->replayed = stats_get(&s->replayed);
     vm->bytes = stats_get(&s->bytes);
     vm->redactions = stats_get(&s->redactions);

@@ -24,10 +24,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
 
-    if (!packet.payload.size || packet.n_vlans > 2
+    if ((!packet.payload.size && packet.kind != INNER_TCP)
+        || packet.n_vlans > 2
         || (packet.ip_version != 4 && packet.ip_version != 6)
-        || packet.payload.data < data + 14 + 20 + 8
-        || packet.payload.data + packet.payload.size > data + size) {
+        || (packet.payload.size
+            && (packet.payload.data < data + 14 + 20
+                || packet.payload.data + packet.payload.size
+                   > data + size))) {
+        abort();
+    }
+
+    /* What is the payload of one is what the fragments of another carried. */
+    struct inner_packet whole = packet;
+    whole.fragment_next = packet.ip_version == 4 ? 17 : 60;
+    drop = inner_parse_whole(packet.payload, &whole);
+    if (drop ? whole.kind != packet.kind : whole.kind == INNER_FRAGMENT) {
         abort();
     }
     return 0;

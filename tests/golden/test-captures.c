@@ -101,7 +101,19 @@ print_inner(FILE *out, const struct inner_packet *inner)
     fprintf(out, "\n    ipv%d ", inner->ip_version);
     print_hex(out, "", slice_of(inner->src_ip, 16));
     print_hex(out, " > ", slice_of(inner->dst_ip, 16));
-    fprintf(out, ", udp %d > %d\n", inner->src_port, inner->dst_port);
+    if (inner->kind == INNER_FRAGMENT) {
+        fprintf(out, ", fragment %#"PRIx32" of %d at %d%s, %zu bytes\n",
+                inner->fragment_id, inner->fragment_next,
+                inner->fragment_offset, inner->fragment_more ? "+" : "",
+                inner->payload.size);
+        return;
+    }
+    fprintf(out, ", %s %d > %d\n", inner->kind == INNER_TCP ? "tcp" : "udp",
+            inner->src_port, inner->dst_port);
+    if (inner->kind == INNER_TCP) {
+        fprintf(out, "    seq %"PRIu32", flags %#x\n", inner->tcp_seq,
+                inner->tcp_flags);
+    }
 }
 
 static void
@@ -169,7 +181,7 @@ print_packet(FILE *out, struct join *parts, int number, struct slice frame,
 
     /* The way to us has the same layers as the way into the switch. */
     enum sluice_drop drop = inner_parse(frame, &outer);
-    if (drop) {
+    if (drop || outer.kind != INNER_UDP) {
         fprintf(out, "%d: not for us: %s\n", number, sluice_drop_name(drop));
         return;
     }
@@ -191,6 +203,10 @@ print_packet(FILE *out, struct join *parts, int number, struct slice frame,
     putc('\n', out);
     print_meta(out, &meta);
     print_inner(out, &inner);
+    if (inner.kind != INNER_UDP) {
+        print_text(out, "payload", inner.payload);
+        return;
+    }
     syslog_msg_parse(inner.payload, (meta.has & TUNNEL_HAS_TIME
                                      ? (int64_t) meta.time_ns : received_ns),
                      &message);

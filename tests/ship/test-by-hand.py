@@ -51,6 +51,36 @@ def serve(listener, received):
             received.append(chunk)
 
 
+def check_streams():
+    """Fragments and TCP streams become lines, and what is torn a gap."""
+    with tempfile.TemporaryDirectory(prefix="sluice-test.") as directory:
+        spool = os.path.join(directory, "spool")
+        key = os.path.join(directory, "ship.key")
+        os.mkdir(spool)
+        run(SHIP, "--generate-key", "--spool", spool, "--key", key)
+        result = run(INTAKE, "--pcap",
+                     os.path.join(SOURCE, "tests/golden/streams.pcap"),
+                     "--spool", spool, "--run", os.path.join(directory, "run"))
+        received = []
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=serve, args=(listener, received))
+            thread.start()
+            run(SHIP, "--spool", spool, "--key", key, "--tenant", "7",
+                "--server", f"127.0.0.1:{listener.getsockname()[1]}",
+                "--hold-ms", "100", "--once")
+            thread.join(LIMIT_S)
+        found = [(m.split(b"] ")[-1], b' gap="tcp-missing" gap-bytes="104" '
+                  in m) for m in frames(b"".join(received))]
+        ok(" 1 dropped" in result.stdout
+           and [f for f in found if not f[1]] == [
+               (text, False) for text in (b"hello", b"hello", b"hello",
+                                          b"second", b"a", b"b", b"whole")],
+           "fragments, and TCP streams in both framings, become lines",
+           result.stdout + repr(found))
+        ok(len([f for f in found if f[1]]) == 1,
+           "the line that is torn is announced, and not glued", repr(found))
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="sluice-test.") as directory:
         spool = os.path.join(directory, "spool")
@@ -106,6 +136,7 @@ def main():
            "with proven origin", repr(messages))
         ok(not [name for name in os.listdir(os.path.join(spool, "7"))
                 if name.endswith(".batch")], "and the spool is empty")
+    check_streams()
     print(f"1..{n_cases}")
 
 

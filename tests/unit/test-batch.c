@@ -67,6 +67,7 @@ full_line(void)
         },
         .owner_pid = 4711,
         .owner_uid = UINT32_MAX,
+        .ambiguous = true,
     };
 }
 
@@ -124,6 +125,7 @@ assert_same_line(const struct batch_line *a, const struct batch_line *b)
     assert_same_slice(a->gap.dst_ip, b->gap.dst_ip);
     assert_int_equal(a->owner_pid, b->owner_pid);
     assert_int_equal(a->owner_uid, b->owner_uid);
+    assert_int_equal(a->ambiguous, b->ambiguous);
 }
 
 /* Unpacks one entry by the generated code, which must write the same bytes
@@ -214,6 +216,7 @@ generated_code_reads_the_same_line(void **state)
         },
         .owner_pid = p->owner_pid,
         .owner_uid = p->owner_uid,
+        .ambiguous = p->ambiguous,
     };
     assert_same_line(&read, &l);
     sluice__batch__free_unpacked(batch, NULL);

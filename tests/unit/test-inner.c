@@ -264,22 +264,127 @@ malformed_ipv4_headers_are_dropped(void **state)
     assert_dropped(f, SLUICE_DROP_INNER_TRUNCATED);
 }
 
+/* For any payload. */
 static void
-ipv4_fragments_are_dropped(void **state)
+accept(struct frame f, struct inner_packet *packet)
+{
+    assert_string_equal(sluice_drop_name(parse(&f, f.size, packet)), "none");
+}
+
+static void
+ipv4_fragments_are_told_apart(void **state)
 {
     struct frame f = frame_ipv4("hello");
+    struct inner_packet packet;
 
     (void) state;
-    f.bytes[IPV4 + 6] = 0x20;       /* The first one. */
+    f.bytes[IPV4 + 6] = 0x20;       /* More follow, but it ends within 8. */
     assert_dropped(f, SLUICE_DROP_INNER_FRAGMENT);
-    f.bytes[IPV4 + 6] = 0x20;       /* One in the middle. */
+    f.bytes[IPV4 + 6] = 0x1f;       /* Beyond the largest packet. */
+    f.bytes[IPV4 + 7] = 0xff;
+    assert_dropped(f, SLUICE_DROP_INNER_FRAGMENT);
+    f = frame_ipv4("12345678");
+    f.bytes[IPV4 + 6] = 0x20;
     f.bytes[IPV4 + 7] = 0x10;
-    assert_dropped(f, SLUICE_DROP_INNER_FRAGMENT);
+    accept(f, &packet);
+    assert_int_equal(packet.kind, INNER_FRAGMENT);
+    assert_int_equal(packet.fragment_id, 1);
+    assert_int_equal(packet.fragment_offset, 128);
+    assert_true(packet.fragment_more);
+    assert_int_equal(packet.fragment_next, 17);
+    assert_int_equal(packet.payload.size, 16);
     f.bytes[IPV4 + 6] = 0x00;       /* The last one. */
-    assert_dropped(f, SLUICE_DROP_INNER_FRAGMENT);
+    accept(f, &packet);
+    assert_false(packet.fragment_more);
     f.bytes[IPV4 + 7] = 0x00;
+    accept(f, &packet);
+    assert_int_equal(packet.kind, INNER_UDP);
+}
+
+/* A segment to port 514 with number 1001, acknowledging. */
+static struct frame
+frame_tcp(const char *payload)
+{
+    struct frame f = ethernet();
+
+    put_be16(&f, 0x0800);
+    put(&f, "\x45\0", 2);
+    put_be16(&f, 40 + strlen(payload));
+    put(&f, "\0\1\x40\0\x40\x06\0\0", 8);
+    put(&f, "\x0a\0\0\1\xc0\0\2\1", 8);
+    put(&f, "\x9c\x40\x02\x02\0\0\x03\xe9\0\0\0\0\x50\x10\0\0", 16);
+    put(&f, "\0\0\0\0", 4);
+    put(&f, payload, strlen(payload));
+
+    /* RFC 1071 over the pseudo-header and the segment. */
+    uint32_t sum = 0x0a00 + 1 + 0xc000 + 0x0201 + 6 + 20 + strlen(payload);
+    for (size_t i = IPV4 + 20; i < f.size; i += 2) {
+        sum += f.bytes[i] << 8 | (i + 1 < f.size ? f.bytes[i + 1] : 0);
+    }
+    while (sum >> 16) {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    f.bytes[IPV4 + 36] = ~sum >> 8;
+    f.bytes[IPV4 + 37] = ~sum;
+    return f;
+}
+
+static void
+tcp_segments_are_read_if_their_checksum_is_right(void **state)
+{
+    static const char *const payloads[] = { "", "x", "<13>hello\n" };
     struct inner_packet packet;
-    assert_accepted(f, &packet);
+
+    (void) state;
+    for (size_t i = 0; i < 3; i++) {
+        struct frame f = frame_tcp(payloads[i]);
+        accept(f, &packet);
+        assert_int_equal(packet.kind, INNER_TCP);
+        assert_int_equal(packet.src_port, 40000);
+        assert_int_equal(packet.dst_port, 514);
+        assert_int_equal(packet.tcp_seq, 1001);
+        assert_int_equal(packet.tcp_flags, INNER_TCP_ACK);
+        assert_int_equal(packet.payload.size, strlen(payloads[i]));
+        for (size_t j = IPV4 + 12; j < f.size; j++) {
+            if (j != IPV4 + 32) {       /* Size of the header. */
+                f.bytes[j] ^= 0x04;
+                assert_dropped(f, SLUICE_DROP_INNER_CHECKSUM);
+                f.bytes[j] ^= 0x04;
+            }
+        }
+        f.bytes[IPV4 + 32] = 0x40;
+        assert_dropped(f, SLUICE_DROP_INNER_TCP);
+        f.bytes[IPV4 + 32] = 0xf0;
+        assert_dropped(f, SLUICE_DROP_INNER_TCP);
+    }
+}
+
+static void
+what_fragments_carried_is_read_as_a_whole(void **state)
+{
+    static const uint8_t udp[] = {
+        0x9c, 0x40, 0x02, 0x02, 0, 10, 0, 0, 'h', 'i',
+    };
+    static const uint8_t extended[] = {
+        17, 0, 1, 4, 0, 0, 0, 0,
+        0x9c, 0x40, 0x02, 0x02, 0, 10, 0, 0, 'h', 'i',
+    };
+    struct inner_packet packet = {
+        .kind = INNER_FRAGMENT, .ip_version = 4, .fragment_next = 17,
+    };
+
+    (void) state;
+    assert_int_equal(inner_parse_whole(slice_of(udp, 10), &packet), 0);
+    assert_int_equal(packet.kind, INNER_UDP);
+    assert_slice_equal(packet.payload, "hi");
+    packet.ip_version = 6;
+    packet.fragment_next = 60;
+    assert_int_equal(inner_parse_whole(slice_of(extended, 18), &packet), 0);
+    assert_slice_equal(packet.payload, "hi");
+    packet.fragment_next = 44;      /* Fragments of fragments. */
+    assert_int_equal(inner_parse_whole(slice_of(extended, 18), &packet),
+                     SLUICE_DROP_INNER_IP);
+    assert_slice_equal(packet.payload, "hi");
 }
 
 static void
@@ -310,26 +415,32 @@ malformed_ipv6_headers_are_dropped(void **state)
 }
 
 static void
-ipv6_fragments_are_dropped(void **state)
+ipv6_fragments_are_told_apart(void **state)
 {
+    struct inner_packet packet;
+
     (void) state;
-    assert_dropped(frame_ipv6(44, "\x11\0\0\1\0\0\0\1", 8),     /* First. */
+    assert_dropped(frame_ipv6(44, "\x11\0\0\1\0\0\0\1", 8),
                    SLUICE_DROP_INNER_FRAGMENT);
-    assert_dropped(frame_ipv6(44, "\x11\0\0\x08\0\0\0\1", 8),   /* Last. */
-                   SLUICE_DROP_INNER_FRAGMENT);
+    accept(frame_ipv6(44, "\x11\0\0\x08\1\2\3\4", 8), &packet);
+    assert_int_equal(packet.kind, INNER_FRAGMENT);
+    assert_int_equal(packet.fragment_id, 0x01020304);
+    assert_int_equal(packet.fragment_offset, 8);
+    assert_false(packet.fragment_more);
+    assert_int_equal(packet.fragment_next, 17);
 }
 
 static void
-what_is_not_udp_is_dropped(void **state)
+what_is_neither_udp_nor_tcp_is_dropped(void **state)
 {
     struct frame f = frame_ipv4("hello");
 
     (void) state;
-    f.bytes[IPV4 + 9] = 6;
+    f.bytes[IPV4 + 9] = 1;
     assert_dropped(f, SLUICE_DROP_INNER_PROTOCOL);
     assert_dropped(frame_ipv6(58, "", 0), SLUICE_DROP_INNER_PROTOCOL);
     assert_dropped(frame_ipv6(59, "", 0), SLUICE_DROP_INNER_PROTOCOL);
-    assert_dropped(frame_ipv6(60, "\x06\0\1\4\0\0\0\0", 8),
+    assert_dropped(frame_ipv6(60, "\x3a\0\1\4\0\0\0\0", 8),
                    SLUICE_DROP_INNER_PROTOCOL);
 }
 
@@ -375,10 +486,12 @@ main(void)
         cmocka_unit_test(any_cut_of_a_frame_is_dropped),
         cmocka_unit_test(what_is_not_ip_is_dropped),
         cmocka_unit_test(malformed_ipv4_headers_are_dropped),
-        cmocka_unit_test(ipv4_fragments_are_dropped),
+        cmocka_unit_test(ipv4_fragments_are_told_apart),
+        cmocka_unit_test(tcp_segments_are_read_if_their_checksum_is_right),
+        cmocka_unit_test(what_fragments_carried_is_read_as_a_whole),
         cmocka_unit_test(malformed_ipv6_headers_are_dropped),
-        cmocka_unit_test(ipv6_fragments_are_dropped),
-        cmocka_unit_test(what_is_not_udp_is_dropped),
+        cmocka_unit_test(ipv6_fragments_are_told_apart),
+        cmocka_unit_test(what_is_neither_udp_nor_tcp_is_dropped),
         cmocka_unit_test(udp_lengths_that_do_not_add_up_are_dropped),
         cmocka_unit_test(a_datagram_without_payload_is_dropped),
     };

@@ -166,6 +166,7 @@ virtual_machines_are_shown(void **state)
     a.sent = 12;
     a.received = 11;
     a.lost = 1;
+    a.tls_streams = 3;
     a.announced = 1;
     a.bytes = 1023;
     a.last_ns = NOW_NS - 2 * S;
@@ -184,15 +185,15 @@ virtual_machines_are_shown(void **state)
 "TENANT  VM                                    NAME  CLAIMS  MISMATCHES  "
 "CLOCK SKEW  HOST         "
 "PORT  MAC                ORIGIN  BEFORE  SENT  RECEIVED  LOST  "
-"ANNOUNCED  REPLAYED  REDACTIONS   BYTES  LATEST\n"
+"ANNOUNCED  REPLAYED  TLS  REDACTIONS   BYTES  LATEST\n"
 "     7  a0000000-0000-4000-8000-000000000001  Büro  web             11  "
 " -3600.2 s  198.18.0.1   "
 "   5  02:00:00:00:00:0a  sluice       4    12        11     1  "
-"        1         0           0  1023 B     2 s\n"
+"        1         0    3           0  1023 B     2 s\n"
 "     8  -                                     -     -                0  "
 "         -  2001:db8::1  "
 "   -  02:00:00:00:00:0a  stock        -     -         3     -  "
-"        -         -           0     0 B     0 s\n");
+"        -         -    0           0     0 B     0 s\n");
     r.n_vms = 1;
     struct ds text = DS_EMPTY_INITIALIZER;
     render_json(&r, "vms", &text);
