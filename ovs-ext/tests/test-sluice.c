@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Test of the port registry: what takes too long, or too many packets, to see
- * from outside. */
+ * Test of the port registry and of what is done before tnl_push: what takes
+ * too long, too many packets, or a driver, to see from outside. */
 
 #include <config.h>
 #undef NDEBUG
 
 #include "sluice/port-registry.h"
 
+#include <netinet/in.h>
+
+#include "csum.h"
+#include "dp-packet.h"
 #include "flow.h"
 #include "openvswitch/vlog.h"
 #include "ovstest.h"
+#include "packets.h"
+#include "sluice/push-ready.h"
+#include "unaligned.h"
 #include "util.h"
 
 /* Asserts that packet 'index' of 'port' has 'number' in the epoch 'n_epochs'
@@ -183,6 +190,126 @@ test_reset_amid_packets(void)
     sluice_port_destroy(port);
 }
 
+/* Makes a frame with UDP or TCP, whose checksum is wrong. */
+static struct dp_packet *
+make_packet(bool is_ipv6, uint8_t protocol, size_t headroom, size_t tailroom)
+{
+    static const struct eth_addr mac = ETH_ADDR_C(02,00,00,00,00,01);
+    static const struct in6_addr ip6 = IN6ADDR_LOOPBACK_INIT;
+    const size_t l4_size = (protocol == IPPROTO_TCP
+                            ? TCP_HEADER_LEN : UDP_HEADER_LEN) + 33;
+    struct dp_packet *packet
+        = dp_packet_new_with_headroom(512 + tailroom, headroom);
+
+    eth_compose(packet, mac, mac, is_ipv6 ? ETH_TYPE_IPV6 : ETH_TYPE_IP, 0);
+    if (is_ipv6) {
+        struct ovs_16aligned_ip6_hdr *nh
+            = dp_packet_put_zeros(packet, sizeof *nh);
+
+        put_16aligned_be32(&nh->ip6_flow, htonl(6 << 28));
+        nh->ip6_plen = htons(l4_size);
+        nh->ip6_nxt = protocol;
+        memcpy(&nh->ip6_src, &ip6, sizeof ip6);
+        memcpy(&nh->ip6_dst, &ip6, sizeof ip6);
+    } else {
+        struct ip_header *nh = dp_packet_put_zeros(packet, sizeof *nh);
+
+        nh->ip_ihl_ver = IP_IHL_VER(5, 4);
+        nh->ip_tot_len = htons(IP_HEADER_LEN + l4_size);
+        nh->ip_proto = protocol;
+        put_16aligned_be32(&nh->ip_src, htonl(0x0a000001));
+        put_16aligned_be32(&nh->ip_dst, htonl(0x0a000002));
+    }
+    dp_packet_set_l4(packet, dp_packet_tail(packet));
+    memset(dp_packet_put_uninit(packet, l4_size), 0x5a, l4_size);
+    dp_packet_put_zeros(packet, 3);             /* Padding. */
+    dp_packet_set_l2_pad_size(packet, 3);
+    return packet;
+}
+
+/* Returns the sum over pseudo-header and L4 of 'packet', which is 0 if its
+ * checksum is right. */
+static ovs_be16
+l4_sum(struct dp_packet *packet, bool is_ipv6)
+{
+    uint32_t sum = (is_ipv6
+                    ? packet_csum_pseudoheader6(dp_packet_l3(packet))
+                    : packet_csum_pseudoheader(dp_packet_l3(packet)));
+
+    return csum_finish(csum_continue(sum, dp_packet_l4(packet),
+                                     dp_packet_l4_size(packet)));
+}
+
+/* Checksums that a guest left to hardware are completed. */
+static void
+test_checksums_are_completed(void)
+{
+    for (int i = 0; i < 6; i++) {
+        bool is_ipv6 = i & 1;
+        bool is_tcp = i >= 2;
+        struct dp_packet *packet
+            = make_packet(is_ipv6, is_tcp ? IPPROTO_TCP : IPPROTO_UDP, 0, 0);
+
+        ovs_assert(!sluice_push_is_offloaded(packet));
+        if (i >= 4) {
+            dp_packet_hwol_set_tcp_seg(packet);
+        } else if (is_tcp) {
+            dp_packet_hwol_set_csum_tcp(packet);
+        } else {
+            dp_packet_hwol_set_csum_udp(packet);
+        }
+        ovs_assert(sluice_push_is_offloaded(packet));
+        ovs_assert(l4_sum(packet, is_ipv6) != 0);
+        ovs_assert(sluice_push_complete_checksum(packet));
+        ovs_assert(l4_sum(packet, is_ipv6) == 0);
+        ovs_assert(!sluice_push_is_offloaded(packet));
+        dp_packet_delete(packet);
+    }
+
+    /* What has neither header can't be completed. */
+    struct dp_packet *packet = make_packet(false, IPPROTO_UDP, 0, 0);
+
+    dp_packet_hwol_set_csum_sctp(packet);
+    ovs_assert(!sluice_push_complete_checksum(packet));
+    dp_packet_hwol_set_csum_udp(packet);
+    dp_packet_set_size(packet, packet->l4_ofs + 7);
+    dp_packet_set_l2_pad_size(packet, 0);
+    ovs_assert(!sluice_push_complete_checksum(packet));
+    dp_packet_delete(packet);
+}
+
+/* A packet in a driver's memory gets room for our header, by moving within
+ * that memory or out of it. */
+static void
+test_room_is_made(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct dp_packet *packet = make_packet(false, IPPROTO_UDP, 128,
+                                               i ? 0 : SLUICE_PUSH_HEADROOM);
+        struct dp_packet *copy = dp_packet_clone(packet);
+
+        if (i) {
+            dp_packet_put_zeros(packet, dp_packet_tailroom(packet));
+            dp_packet_set_size(copy, 0);
+            dp_packet_put(copy, dp_packet_data(packet),
+                          dp_packet_size(packet));
+        }
+        ovs_assert(sluice_push_has_room(packet));
+        packet->source = DPBUF_STUB;
+        ovs_assert(!sluice_push_has_room(packet));
+        struct dp_packet *roomy = sluice_push_make_room(packet);
+
+        ovs_assert(i || roomy == packet);
+        ovs_assert(dp_packet_headroom(roomy) >= SLUICE_PUSH_HEADROOM);
+        ovs_assert(dp_packet_equal(roomy, copy));
+        ovs_assert(roomy->l3_ofs == copy->l3_ofs);
+        ovs_assert(roomy->l4_ofs == copy->l4_ofs);
+        roomy->source = DPBUF_MALLOC;
+        dp_packet_delete(roomy);
+        dp_packet_delete(copy);
+    }
+}
+
 static void
 test_sluice_main(int argc OVS_UNUSED, char *argv[])
 {
@@ -194,6 +321,8 @@ test_sluice_main(int argc OVS_UNUSED, char *argv[])
     test_reset_keeps_the_sequence();
     test_reset_amid_packets();
     test_meter_drops();
+    test_checksums_are_completed();
+    test_room_is_made();
 }
 
 OVSTEST_REGISTER("test-sluice", test_sluice_main);

@@ -23,6 +23,7 @@
 #include "sluice/activity.h"
 #include "sluice/auth-key.h"
 #include "sluice/odp-split.h"
+#include "sluice/push-ready.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -220,26 +221,55 @@ count_drop(struct dp_packet_batch *batch, uint32_t port_id, uint16_t reason)
     }
 }
 
+/* Makes the packets of 'batch' ready for tnl_push, and removes those that
+ * cannot be. */
+static void
+make_ready(struct dp_packet_batch *batch)
+{
+    const size_t n = dp_packet_batch_size(batch);
+    struct dp_packet *packet;
+    size_t i;
+
+    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
+        if (OVS_UNLIKELY(sluice_push_is_offloaded(packet))
+            && !sluice_push_complete_checksum(packet)) {
+            dp_packet_delete(packet);
+            continue;
+        }
+        if (!sluice_push_has_room(packet)) {
+            packet = sluice_push_make_room(packet);
+        }
+        dp_packet_batch_refill(batch, packet, i);
+    }
+}
+
 static void
 take(struct thread_state *state, struct dp_packet_batch *batch,
      uint32_t port_id, uint16_t flags)
 {
     struct sluice_port *port = sluice_port_find(port_id);
+    const size_t n = dp_packet_batch_size(batch);
 
     state->is_taken = port != NULL;
     state->n_metered = 0;
-    if (port) {
-        state->port_id = port_id;
-        state->index = take_batch(port, batch);
-        if (flags & SLUICE_ODP_F_METERED) {
-            state->n_metered = dp_packet_batch_size(batch);
-            sluice_port_count_metered(port, state->n_metered);
-        }
-        sluice_inherited_read(&state->inherited, batch,
-                              sluice_option_class());
-    } else {
+    if (!port) {
         count_drop(batch, port_id, SLUICE_DROP_PORT_GONE);
+        make_ready(batch);
+        return;
     }
+
+    state->port_id = port_id;
+    state->index = take_batch(port, batch);
+    make_ready(batch);
+    if (OVS_UNLIKELY(dp_packet_batch_size(batch) < n)) {
+        sluice_port_count_drop(port, SLUICE_DROP_OFFLOAD,
+                               n - dp_packet_batch_size(batch));
+    }
+    if (flags & SLUICE_ODP_F_METERED) {
+        state->n_metered = dp_packet_batch_size(batch);
+        sluice_port_count_metered(port, state->n_metered);
+    }
+    sluice_inherited_read(&state->inherited, batch, sluice_option_class());
 }
 
 /* Counts what the meter left in 'batch'.  Never more than "take" had counted,
@@ -413,7 +443,7 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
       const struct sluice_odp_rest *rest)
 {
     const size_t n = dp_packet_batch_size(batch);
-    const size_t max_size = a->mtu ? ETH_HEADER_LEN + a->mtu : SIZE_MAX;
+    const size_t max_size = ETH_HEADER_LEN + (a->mtu ? a->mtu : UINT16_MAX);
     struct sluice_port *port = (state->is_taken && state->port_id == a->port_id
                                 ? sluice_port_find(a->port_id) : NULL);
     const uint64_t index = state->index;

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Headroom and checksums for tnl_push: see push-ready.h.  In: a packet that is
+ * ours to change.  Out: the packet, or another with the same content. */
+
+#include <config.h>
+
+#include "sluice/push-ready.h"
+
+#include <netinet/in.h>
+
+#include "csum.h"
+
+static bool find_checksum(struct dp_packet *, uint8_t *ret_protocol,
+                          ovs_be16 **ret_csum);
+static uint32_t pseudo_header(struct dp_packet *, uint8_t protocol,
+                              size_t l4_size);
+
+/* Moves the content of 'packet', which must lack headroom, towards the end of
+ * its memory, or, where that is full, to a packet of the heap.  Returns the
+ * packet that takes the place of 'packet' and has room for our header.
+ *
+ * Drivers let the content begin with a cache line; it still does afterwards,
+ * so that the copy, and tnl_push right before it, write whole lines. */
+struct dp_packet *
+sluice_push_make_room(struct dp_packet *packet)
+{
+    size_t missing = SLUICE_PUSH_HEADROOM - dp_packet_headroom(packet);
+
+    if (dp_packet_tailroom(packet) >= missing) {
+        dp_packet_shift(packet, missing);
+    } else {
+        struct dp_packet *old = packet;
+
+        packet = dp_packet_clone_with_headroom(old, SLUICE_PUSH_HEADROOM);
+        dp_packet_delete(old);
+    }
+    return packet;
+}
+
+/* Does what is left to do for the checksum of 'packet', and notes that it was
+ * done.  A packet that hardware was to cut into segments becomes one large
+ * segment; "stamp" splits what is larger than the underlay's MTU, and the
+ * proxy joins it.  Returns false if 'packet' has no header of UDP or TCP. */
+bool
+sluice_push_complete_checksum(struct dp_packet *packet)
+{
+    size_t l4_size = dp_packet_l4_size(packet);
+    uint8_t protocol;
+    ovs_be16 *csum;
+    uint32_t sum;
+
+    if (!find_checksum(packet, &protocol, &csum)) {
+        return false;
+    }
+
+    sum = pseudo_header(packet, protocol, l4_size);
+    *csum = 0;
+    sum = csum_continue(sum, dp_packet_l4(packet), l4_size);
+    *csum = csum_finish(sum);
+    if (protocol == IPPROTO_UDP && !*csum) {
+        *csum = htons(0xffff);
+    }
+    *dp_packet_ol_flags_ptr(packet) &= ~(DP_PACKET_OL_TX_TCP_SEG
+                                         | DP_PACKET_OL_TX_L4_MASK
+                                         | DP_PACKET_OL_TX_IPV4
+                                         | DP_PACKET_OL_TX_IPV6);
+    return true;
+}
+
+/* Finds the checksum that is to be completed in 'packet'.  Returns false if
+ * there is none that we know. */
+static bool
+find_checksum(struct dp_packet *packet, uint8_t *ret_protocol,
+              ovs_be16 **ret_csum)
+{
+    size_t l4_size = dp_packet_l4_size(packet);
+
+    if (dp_packet_hwol_l4_is_udp(packet) && l4_size >= UDP_HEADER_LEN) {
+        struct udp_header *udp = dp_packet_l4(packet);
+
+        *ret_protocol = IPPROTO_UDP;
+        *ret_csum = &udp->udp_csum;
+        return true;
+    }
+    if ((dp_packet_hwol_l4_is_tcp(packet) || dp_packet_hwol_is_tso(packet))
+        && l4_size >= TCP_HEADER_LEN) {
+        struct tcp_header *tcp = dp_packet_l4(packet);
+
+        *ret_protocol = IPPROTO_TCP;
+        *ret_csum = &tcp->tcp_csum;
+        return true;
+    }
+    return false;
+}
+
+/* Returns the sum of the pseudo-header of 'packet'. */
+static uint32_t
+pseudo_header(struct dp_packet *packet, uint8_t protocol, size_t l4_size)
+{
+    const struct ip_header *ip = dp_packet_l3(packet);
+    uint32_t sum = 0;
+
+    if (IP_VER(ip->ip_ihl_ver) == 4) {
+        sum = csum_add32(sum, get_16aligned_be32(&ip->ip_src));
+        sum = csum_add32(sum, get_16aligned_be32(&ip->ip_dst));
+    } else {
+        const struct ovs_16aligned_ip6_hdr *ip6 = dp_packet_l3(packet);
+
+        sum = csum_continue(sum, &ip6->ip6_src, sizeof ip6->ip6_src);
+        sum = csum_continue(sum, &ip6->ip6_dst, sizeof ip6->ip6_dst);
+    }
+    sum = csum_add16(sum, htons(protocol));
+    return csum_add16(sum, htons(l4_size));
+}
