@@ -40,7 +40,8 @@ next_random(uint64_t s[4])
     return result;
 }
 
-/* Stores a new activity id, which is not all zeros. */
+/* Stores a new activity id, which is not all zeros.  The order of random bytes
+ * is of no interest. */
 void
 sluice_activity_new(struct sluice_random *random,
                     uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY])
@@ -55,7 +56,8 @@ sluice_activity_new(struct sluice_random *random,
         high = next_random(s);
         low = next_random(s);
     } while (!(high | low));
-    sluice_tlv_put_be64(sluice_tlv_put_be64(activity, high), low);
+    memcpy(activity, &high, sizeof high);
+    memcpy(activity + sizeof high, &low, sizeof low);
 }
 
 /* Returns the first activity id in the 'size' bytes of GENEVE options (RFC

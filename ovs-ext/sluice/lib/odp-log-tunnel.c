@@ -312,21 +312,45 @@ find_stamp(struct dp_packet *packet, uint16_t ofs)
     return p;
 }
 
-/* Corrects the checksum of the UDP header of 'packet', if it has one, now that
- * the zeros in the 'size' bytes at 'p' have given way to what is there now
- * (RFC 1624, with m = 0). */
-static void
-update_checksum(struct dp_packet *packet, const uint8_t *p, size_t size)
+/* Adds the 64 bits in network byte order at 'p' to the partial checksum
+ * 'sum', which has room for four billion 16-bit words. */
+static uint64_t
+add_to_sum(uint64_t sum, const uint8_t *p)
 {
-    struct udp_header *udp = dp_packet_l4(packet);
+    uint32_t half[2];
 
-    if (udp->udp_csum) {
-        uint32_t partial = csum_continue((ovs_be16) ~udp->udp_csum, p, size);
+    memcpy(half, p, sizeof half);
+    return sum + half[0] + half[1];
+}
 
-        udp->udp_csum = csum_finish(partial);
-        if (!udp->udp_csum) {
-            udp->udp_csum = htons(0xffff);
-        }
+/* Corrects the checksum of 'udp', which must have one, now that the zeros in
+ * the stamped part of the option block at 'p', and in AUTH at 'auth' unless
+ * that is null, have given way to what is there now (RFC 1624, with m = 0).
+ * The headers of the options were part of it already, and so was ACTIVITY if
+ * 'had_activity'. */
+static void
+update_checksum(struct udp_header *udp, const uint8_t *p, bool had_activity,
+                const uint8_t *auth)
+{
+    const uint8_t *time = p + SLUICE_TLV_OPT_HEADER_SIZE;
+    const uint8_t *sequence = time + SLUICE_TLV_WHOLE(TIME);
+    const uint8_t *activity = sequence + SLUICE_TLV_WHOLE(SEQUENCE);
+    uint64_t sum = (ovs_be16) ~udp->udp_csum;
+
+    sum = add_to_sum(sum, time);
+    sum = add_to_sum(sum, sequence);
+    if (!had_activity) {
+        sum = add_to_sum(sum, activity);
+        sum = add_to_sum(sum, activity + SLUICE_TLV_SIZE_ACTIVITY / 2);
+    }
+    if (auth) {
+        sum = add_to_sum(sum, auth);
+    }
+    sum = (sum >> 32) + (sum & UINT32_MAX);
+    sum = (sum >> 32) + (sum & UINT32_MAX);
+    udp->udp_csum = csum_finish(sum);
+    if (!udp->udp_csum) {
+        udp->udp_csum = htons(0xffff);
     }
 }
 
@@ -391,34 +415,23 @@ choose_activity(struct sluice_random *random,
 /* Writes 'values' to the stamped part of an option block at 'p' in 'packet',
  * then AUTH under 'key', if there are both option and key.  (A flow that is
  * just about to change may have one without the other: without a key AUTH
- * stays zeros, and the receiver has the last word.)
- *
- * Each option is corrected for in the checksum by itself, since the headers of
- * the options were part of it already, and so was ACTIVITY if the flow has set
- * it, which 'values' then agrees with. */
+ * stays zeros, and the receiver has the last word.) */
 static void
 write_stamp(struct dp_packet *packet, uint8_t *p,
             const struct sluice_tlv_stamp *values, const uint8_t *key)
 {
-    const uint8_t *geneve = (const uint8_t *) dp_packet_l4(packet)
-                            + UDP_HEADER_LEN;
+    struct udp_header *udp = dp_packet_l4(packet);
+    const uint8_t *geneve = (const uint8_t *) (udp + 1);
     size_t size;
     uint8_t *auth = key ? find_auth(packet, p, &size) : NULL;
-    const bool has_activity = find_activity(p) != NULL;
+    const bool had_activity = udp->udp_csum && find_activity(p);
 
     sluice_tlv_stamp(p, values);
-
-    p += SLUICE_TLV_OPT_HEADER_SIZE;
-    update_checksum(packet, p, SLUICE_TLV_SIZE_TIME);
-    p += SLUICE_TLV_SIZE_TIME + SLUICE_TLV_OPT_HEADER_SIZE;
-    update_checksum(packet, p, SLUICE_TLV_SIZE_SEQUENCE);
-    p += SLUICE_TLV_SIZE_SEQUENCE + SLUICE_TLV_OPT_HEADER_SIZE;
-    if (!has_activity) {
-        update_checksum(packet, p, SLUICE_TLV_SIZE_ACTIVITY);
-    }
     if (auth) {
         sluice_tlv_auth(key, geneve, size, auth - geneve, auth);
-        update_checksum(packet, auth, SLUICE_TLV_SIZE_AUTH);
+    }
+    if (udp->udp_csum) {
+        update_checksum(udp, p, had_activity, auth);
     }
 }
 
