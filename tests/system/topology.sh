@@ -172,6 +172,9 @@ topo_appctl() {
     topo_in hv "$OVS_DIR/build/utilities/ovs-appctl" --timeout=30 "$@"
 }
 
+# Columns of the Open_vSwitch table for ovs-vswitchd to start with.
+topo_ovs_config=()
+
 topo_start_ovs() {
     export OVS_RUNDIR=$topo_dir/ovs OVS_DBDIR=$topo_dir/ovs
     export OVS_LOGDIR=$topo_log OVS_SYSCONFDIR=$topo_dir/ovs
@@ -182,7 +185,8 @@ topo_start_ovs() {
         "$OVS_DBDIR/conf.db" --remote="punix:$OVS_RUNDIR/db.sock" \
         --pidfile --no-chdir
     topo_wait 20 "ovsdb-server's socket" test -S "$OVS_RUNDIR/db.sock"
-    topo_vsctl --no-wait init
+    topo_vsctl --no-wait init \
+        ${topo_ovs_config:+-- set Open_vSwitch . "${topo_ovs_config[@]}"}
     # The kernel's datapath is the machine's: leave it alone.
     topo_start hv ovs-vswitchd.log "$OVS_DIR/build/vswitchd/ovs-vswitchd" \
         --disable-system --pidfile --no-chdir "unix:$OVS_RUNDIR/db.sock"
