@@ -362,6 +362,7 @@ endif
 EXTRA_DIST += \
 	.ci/run \
 	docs/architecture.md \
+	docs/flows.md \
 	docs/install.md \
 	packages \
 	quickstart \

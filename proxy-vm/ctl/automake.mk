@@ -8,6 +8,8 @@ proxy_vm_sluicectl_CPPFLAGS = $(PROXY_CPPFLAGS) \
 proxy_vm_sluicectl_SOURCES = \
 	proxy-vm/ctl/client.c \
 	proxy-vm/ctl/client.h \
+	proxy-vm/ctl/flows-action.c \
+	proxy-vm/ctl/flows-private.h \
 	proxy-vm/ctl/flows.c \
 	proxy-vm/ctl/flows.h \
 	proxy-vm/ctl/render-json.c \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sluicectl: asks sluiced, and prints the flows for an unpatched Open vSwitch.
+ * sluicectl: asks sluiced, and prints flows for Open vSwitch.
  *
  * In: a command; answers over the control socket.  Out: tables, or JSON. */
 #include <config.h>
@@ -62,23 +62,88 @@ usage(void)
            "  --bridge BRIDGE     where the VMs are (default: br-int)\n"
            "  --tunnel-port NAME  of the GENEVE port (default: sluice0)\n"
            "  --proxy IP          the proxy (default: tunnel.listen)\n"
-           "  --port PORT         UDP port of the logs (default: 514)\n",
-           "flows", "print flows for an unpatched Open vSwitch");
+           "  --port PORT[,...]   ports of the logs (default: 514)\n"
+           "  --action            for an Open vSwitch with our action; with "
+           "this also:\n"
+           "  --fragments HOW     later or none (default: later)\n"
+           "  --log-server IP[,...]  where logs are sent (default: "
+           "anywhere)\n"
+           "  --rate N[:BURST]    packets a second and VM (default: no "
+           "limit)\n"
+           "  --first-meter N     of one for each VM (default: 1)\n"
+           "  --then ACTIONS      for the packet itself (default: normal)\n"
+           "  --qinq              look behind two VLAN tags\n",
+           "flows", "print flows for Open vSwitch, with our action or not");
     exit(EXIT_SUCCESS);
+}
+
+enum {
+    OPT_SOCKET = UCHAR_MAX + 1,
+    OPT_JSON,
+    OPT_CONFIG,
+    OPT_BRIDGE,
+    OPT_TUNNEL_PORT,
+    OPT_PROXY,
+    OPT_PORT,
+    OPT_ACTION,
+    OPT_FRAGMENTS,
+    OPT_LOG_SERVER,
+    OPT_RATE,
+    OPT_FIRST_METER,
+    OPT_THEN,
+    OPT_QINQ,
+};
+
+/* Takes option 'c' with argument 'arg' if it is one of 'flows'. */
+static bool
+take_flows_option(struct flows_options *f, int c, const char *arg)
+{
+    switch (c) {
+    case OPT_CONFIG:
+        f->config = arg;
+        break;
+    case OPT_BRIDGE:
+        f->bridge = arg;
+        break;
+    case OPT_TUNNEL_PORT:
+        f->tunnel_port = arg;
+        break;
+    case OPT_PROXY:
+        f->proxy = arg;
+        break;
+    case OPT_PORT:
+        f->port = arg;
+        break;
+    case OPT_ACTION:
+        f->action = true;
+        break;
+    case OPT_FRAGMENTS:
+        f->fragments = arg;
+        break;
+    case OPT_LOG_SERVER:
+        f->servers = arg;
+        break;
+    case OPT_RATE:
+        f->rate = arg;
+        break;
+    case OPT_FIRST_METER:
+        f->first_meter = arg;
+        break;
+    case OPT_THEN:
+        f->then = arg;
+        break;
+    case OPT_QINQ:
+        f->qinq = true;
+        break;
+    default:
+        return false;
+    }
+    return true;
 }
 
 static struct options
 parse_options(int argc, char *argv[])
 {
-    enum {
-        OPT_SOCKET = UCHAR_MAX + 1,
-        OPT_JSON,
-        OPT_CONFIG,
-        OPT_BRIDGE,
-        OPT_TUNNEL_PORT,
-        OPT_PROXY,
-        OPT_PORT,
-    };
     static const struct option long_options[] = {
         { "socket", required_argument, NULL, OPT_SOCKET },
         { "json", no_argument, NULL, OPT_JSON },
@@ -87,6 +152,13 @@ parse_options(int argc, char *argv[])
         { "tunnel-port", required_argument, NULL, OPT_TUNNEL_PORT },
         { "proxy", required_argument, NULL, OPT_PROXY },
         { "port", required_argument, NULL, OPT_PORT },
+        { "action", no_argument, NULL, OPT_ACTION },
+        { "fragments", required_argument, NULL, OPT_FRAGMENTS },
+        { "log-server", required_argument, NULL, OPT_LOG_SERVER },
+        { "rate", required_argument, NULL, OPT_RATE },
+        { "first-meter", required_argument, NULL, OPT_FIRST_METER },
+        { "then", required_argument, NULL, OPT_THEN },
+        { "qinq", no_argument, NULL, OPT_QINQ },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
@@ -105,29 +177,17 @@ parse_options(int argc, char *argv[])
         case OPT_JSON:
             options.json = true;
             break;
-        case OPT_CONFIG:
-            options.flows.config = optarg;
-            break;
-        case OPT_BRIDGE:
-            options.flows.bridge = optarg;
-            break;
-        case OPT_TUNNEL_PORT:
-            options.flows.tunnel_port = optarg;
-            break;
-        case OPT_PROXY:
-            options.flows.proxy = optarg;
-            break;
-        case OPT_PORT:
-            options.flows.port = optarg;
-            break;
         case 'h':
             usage();
         case 'V':
             printf("sluicectl (Sluice) %s\n", SLUICE_VERSION);
             exit(EXIT_SUCCESS);
         default:
-            fprintf(stderr, "See 'sluicectl --help'.\n");
-            exit(EXIT_USAGE);
+            if (!take_flows_option(&options.flows, c, optarg)) {
+                fprintf(stderr, "See 'sluicectl --help'.\n");
+                exit(EXIT_USAGE);
+            }
+            break;
         }
     }
     return options;

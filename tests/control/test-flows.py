@@ -200,7 +200,8 @@ def options_are_heeded():
 
 def what_cannot_be_printed_is_refused():
     for options, sentence in (
-            (("--port", "0"), "--port: 0 is not a UDP port; give 1 to 65535."),
+            (("--port", "0"), "--port: 0 is not a UDP or TCP port; give "
+             "1 to 65535."),
             (("--proxy", "proxy"), "--proxy: proxy is not an IPv4 or IPv6 "
              "address; write it as 192.0.2.1 or 2001:db8::1."),
             (("--proxy", "::"), "the proxy listens on all its addresses (::); "

@@ -48,7 +48,7 @@ printf '#!/bin/sh\nexec %s --socket %s "$@"\n' "$topo_dir/bin/sluicectl" \
 chmod 755 "$topo_dir/docs-bin/sluicectl"
 
 n_commands=0
-for file in docs/install.md README.md; do
+for file in docs/install.md docs/flows.md README.md; do
     while read -r where line <&4; do
         n_commands=$((n_commands + 1))
         check "$file: $line" run_command "$where" "$line"
