@@ -165,6 +165,14 @@ def nothing_comes_out_of_the_tunnel():
     assert "Datapath actions: drop" in trace, trace
 
 
+def geneve_of_a_guest_is_dropped_at_its_port():
+    for port in ("v1", "v-2", "v3"):
+        for protocol in (UDP, "udp6,ipv6_src=fd00::1,ipv6_dst=fd00::2,"
+                         "udp_dst="):
+            trace = SWITCH.trace(f"in_port={port},{protocol}6081")
+            assert "Datapath actions: drop" in trace, trace
+
+
 def a_real_packet_carries_the_bytes_of_the_wire_format():
     frame = (bytes.fromhex("ffffffffffff 020000000701 0800"
                            "4500 0021 0000 0000 4011 0000 0a000001 0a0000fe"
@@ -217,6 +225,49 @@ def what_cannot_be_printed_is_refused():
               (1, "", f"sluicectl: {sentence}\n"))
 
 
+def flows_for_our_action_name_what_they_need():
+    result = SWITCH.flows("--action", "--log-server", "10.0.0.9,fd00::9",
+                          "--rate", "5", "--first-meter", "40",
+                          "--then", "resubmit(,10)", "--fragments", "none")
+    equal((result.returncode, result.stderr), (0, ""))
+    flows = [line for line in result.stdout.splitlines()
+             if line.startswith("add ") and "in_port=v-2," in line]
+    action = ("actions=log_tunnel(port=sluice0,dst=198.18.0.2,meter=41),"
+              "resubmit(,10)")
+    begin = "add cookie=0x2534c,priority="
+    equal(flows, [
+        begin + "65000,in_port=v-2,udp,tp_dst=6081,actions=drop",
+        begin + "65000,in_port=v-2,udp6,tp_dst=6081,actions=drop",
+        begin + "40000,in_port=v-2,udp,nw_dst=10.0.0.9,tp_dst=514," + action,
+        begin + "40000,in_port=v-2,tcp,nw_dst=10.0.0.9,tp_dst=514," + action,
+        begin + "40000,in_port=v-2,udp6,ipv6_dst=fd00::9,tp_dst=514," + action,
+        begin + "40000,in_port=v-2,tcp6,ipv6_dst=fd00::9,tp_dst=514," + action,
+    ])
+    assert "'meter=41,pktps,burst,band=type=drop,rate=5,burst_size=5'" in (
+        result.stdout), result.stdout
+    later = SWITCH.flows("--action").stdout
+    equal([later.count(f"in_port=v1,{protocol},nw_frag=later,")
+           for protocol in ("udp", "tcp", "ipv6")], [1, 1, 1])
+
+
+def what_our_action_cannot_do_is_refused():
+    for options, sentence in (
+            (("--rate", "5:x"), "--rate: 5:x is not a rate; give packets a "
+             "second, and how many may come at once, as 500:1000."),
+            (("--fragments", "all"), "--fragments: there is no way \"all\"; "
+             "use later or none."),
+            (("--log-server", "10.0.0.9,"), "--log-server:  is not an IPv4 or "
+             "IPv6 address; write it as 192.0.2.1 or 2001:db8::1."),
+            (("--first-meter", "65533"), "--first-meter: 65533 is not a "
+             "number from 1 on that leaves room for all VMs up to 65535."),
+            (("--then", "normal';reboot'"), "--then: \"normal';reboot'\" are "
+             "not actions that a script can have; write them as \"normal\" "
+             "or \"resubmit(,1)\".")):
+        result = SWITCH.flows("--action", *options)
+        equal((result.returncode, result.stdout, result.stderr),
+              (1, "", f"sluicectl: {sentence}\n"))
+
+
 def a_file_without_ports_is_refused():
     Sluiced.write(SWITCH.dir + "/context.yaml",
                  "vms:\n- {macs: ['02:00:00:00:00:01'], port: v1}\n")
@@ -244,9 +295,12 @@ def run_all():
             a_vm_without_uuid_has_its_tenant_alone,
             nothing_else_is_tunnelled,
             nothing_comes_out_of_the_tunnel,
+            geneve_of_a_guest_is_dropped_at_its_port,
             a_real_packet_carries_the_bytes_of_the_wire_format,
             options_are_heeded,
             what_cannot_be_printed_is_refused,
+            flows_for_our_action_name_what_they_need,
+            what_our_action_cannot_do_is_refused,
             a_file_without_ports_is_refused,
         ])
 
