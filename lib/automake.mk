@@ -94,3 +94,7 @@ lib_libsluice_a_SOURCES += \
 lib_libsluice_a_SOURCES += \
 	lib/clock-skew.c \
 	lib/clock-skew.h
+# Bidirectional Forwarding Detection.
+lib_libsluice_a_SOURCES += \
+	lib/bfd.c \
+	lib/bfd.h

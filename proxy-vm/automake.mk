@@ -44,6 +44,8 @@ proxy_vm_libintake_a_SOURCES = \
 	proxy-vm/intake/s1-receive-pcap.c \
 	proxy-vm/intake/s1-receive-socket.c \
 	proxy-vm/intake/s1-receive.h \
+	proxy-vm/intake/liveness.c \
+	proxy-vm/intake/liveness.h \
 	proxy-vm/intake/s2-decap.c \
 	proxy-vm/intake/s2-decap.h \
 	proxy-vm/intake/s3-account.c \

@@ -459,3 +459,11 @@ tests_unit_test_reassemble_SOURCES = \
 tests_unit_test_reassemble_CPPFLAGS = $(PROXY_CPPFLAGS) \
 	-I$(srcdir)/proxy-vm/intake
 tests_unit_test_reassemble_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
+# Bidirectional Forwarding Detection.
+unit_tests += tests/unit/test-bfd
+tests_unit_test_bfd_SOURCES = tests/unit/test-bfd.c tests/unit/unit.h
+tests_unit_test_bfd_LDADD = $(UNIT_LIBS)
+fuzz_targets += tests/fuzz/fuzz-bfd
+tests_fuzz_fuzz_bfd_SOURCES = tests/fuzz/fuzz-bfd.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_bfd_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_bfd_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -19,6 +19,7 @@ struct config_tunnel {
     uint16_t port;              /* UDP. */
     uint16_t option_class;
     uint32_t receive_buffer;    /* Bytes: SO_RCVBUF. */
+    uint32_t bfd_sessions;      /* With switches. */
 };
 
 struct config_paths {

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "liveness.h"
 #include "openvswitch/vlog.h"
 #include "gap.h"
 #include "packets.h"
@@ -46,6 +47,7 @@ struct pipeline {
     struct enrich *enrich;
     struct store *store;
     uint32_t clock_skew_ms;         /* Lines tell that much or more. */
+    struct liveness *liveness;      /* Null: no BFD. */
 
     /* What a step that a dead process had begun need not do again: so many
      * lines are through, of which so many were dropped. */
@@ -412,6 +414,9 @@ recover_task(struct pipeline *p, const struct receive_task *task)
 static void
 run(struct pipeline *p, struct record *rec)
 {
+    if (liveness_run(p->liveness, p->decap.config, rec)) {
+        return;
+    }
     stats_add(&p->stats->counters[INTAKE_PACKETS], 1);
     stats_add(&p->stats->counters[INTAKE_BYTES], rec->packet.size);
 
@@ -620,6 +625,14 @@ pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
                           ovs_strerror(err));
         goto out;
     }
+    if (options->bfd_sessions) {
+        p->liveness = liveness_create(options->bfd_sessions, options->receive,
+                                      options->stats);
+        if (!p->liveness) {
+            error = xstrdup("there is no memory for BFD sessions");
+            goto out;
+        }
+    }
     struct store_options store_options = options->store;
     if (options->receive) {
         store_options.intend = intend;
@@ -641,6 +654,7 @@ void
 pipeline_destroy(struct pipeline *p)
 {
     if (p) {
+        liveness_destroy(p->liveness);
         store_destroy(p->store);
         enrich_destroy(p->enrich);
         redactor_destroy(p->redactor);

@@ -31,6 +31,7 @@ struct pipeline_options {
                                      * the packets. */
     const char *parts;              /* File for parts of frames that are not
                                      * whole; null: memory. */
+    uint32_t bfd_sessions;          /* With switches; 0: none is answered. */
     struct intake_stats *stats;     /* Borrowed. */
     struct store_options store;
 };

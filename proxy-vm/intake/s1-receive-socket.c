@@ -66,6 +66,7 @@ struct receive {
     int fd;
     struct rx_file *file;
     struct iovec iov[N_SLOTS];
+    in_port_t port;             /* That 'fd' is bound to. */
 };
 
 /* Slots before the one that is returned are done. */
@@ -117,8 +118,11 @@ receive_socket_create(int fd, const char *path, struct receive **ret)
 {
     uint64_t cookie;
     socklen_t cookie_size = sizeof cookie;
+    struct sockaddr_in6 own;
+    socklen_t own_size = sizeof own;
     int on = 1;
     if (setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on)
+        || getsockname(fd, (struct sockaddr *) &own, &own_size)
         || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_size)) {
         return errno;
     }
@@ -135,6 +139,7 @@ receive_socket_create(int fd, const char *path, struct receive **ret)
         return ENOMEM;
     }
     r->fd = fd;
+    r->port = own.sin6_port;
     r->file = file;
     if (file->socket != cookie) {
         file->lost_seen = 0;
@@ -413,6 +418,24 @@ receive_socket_next(struct receive *r, struct record *rec)
     map_address(&file->slots[i].from, rec->vtep);
     rec->received_ns = file->received_ns;
     return true;
+}
+
+bool
+receive_socket_answer(struct receive *r, const void *data, size_t size)
+{
+    const struct rx_file *file = r->file;
+
+    if (!has_next(file)) {
+        return false;
+    }
+    struct sockaddr_in6 to = file->slots[done(file)].from;
+    socklen_t to_size = sizeof to;
+    if (to.sin6_family == AF_INET) {
+        to_size = sizeof(struct sockaddr_in);
+    }
+    to.sin6_port = r->port;     /* Stands at the same place in both. */
+    return (sendto(r->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL,
+                   (const struct sockaddr *) &to, to_size) == (ssize_t) size);
 }
 
 void

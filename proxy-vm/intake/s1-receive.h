@@ -97,6 +97,11 @@ int receive_socket_fill(struct receive *, uint64_t *lost);
  */
 bool receive_socket_next(struct receive *, struct record *rec);
 
+/* Sends 'size' bytes at 'data' to who sent the packet at 'done', to the port
+ * that we receive on: GENEVE's sender has a new one for each flow (RFC 8926
+ * section 3.3).  Returns whether the kernel took it. */
+bool receive_socket_answer(struct receive *, const void *data, size_t size);
+
 /* Waits until the socket is readable, a signal arrives, or 'timeout_ms' is
  * over.  Packets are collected for a moment before they are read: a batch
  * takes far longer to fill, so waking for each datagram would buy nothing. */

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bfd.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
 
@@ -124,12 +125,18 @@ guard_files(const struct sandbox_dir dirs[], size_t n_dirs)
  * that traces the others. */
 #ifdef __SANITIZE_ADDRESS__
 static char *
-guard_system_calls(int fd OVS_UNUSED)
+guard_system_calls(int fd OVS_UNUSED, bool may_answer OVS_UNUSED)
 {
     return NULL;
 }
 #else
-enum verdict { VERDICT_ALLOW, VERDICT_SOCKET, VERDICT_DATA, VERDICT_FATAL };
+enum verdict {
+    VERDICT_ALLOW,
+    VERDICT_SOCKET,
+    VERDICT_ANSWER,
+    VERDICT_DATA,
+    VERDICT_FATAL,
+};
 
 static const struct {
     int number;
@@ -137,17 +144,19 @@ static const struct {
 } system_calls[] = {
 #define ALLOW(NAME) { SCMP_SYS(NAME), VERDICT_ALLOW },
 #define SOCKET(NAME) { SCMP_SYS(NAME), VERDICT_SOCKET },
+#define ANSWER(NAME) { SCMP_SYS(NAME), VERDICT_ANSWER },
 #define DATA(NAME) { SCMP_SYS(NAME), VERDICT_DATA },
 #define FATAL(NAME) { SCMP_SYS(NAME), VERDICT_FATAL },
 #include "sandbox-syscalls.def"
 #undef ALLOW
 #undef SOCKET
+#undef ANSWER
 #undef DATA
 #undef FATAL
 };
 
 static int
-add_system_call(scmp_filter_ctx filter, size_t i, int fd)
+add_system_call(scmp_filter_ctx filter, size_t i, int fd, bool may_answer)
 {
     int number = system_calls[i].number;
 
@@ -158,6 +167,11 @@ add_system_call(scmp_filter_ctx filter, size_t i, int fd)
         return (fd < 0 ? 0
                 : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
                                    SCMP_A0_32(SCMP_CMP_EQ, fd)));
+    case VERDICT_ANSWER:
+        return (fd < 0 || !may_answer ? 0
+                : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 2,
+                                   SCMP_A0_32(SCMP_CMP_EQ, fd),
+                                   SCMP_A2(SCMP_CMP_EQ, BFD_TUNNELLED_SIZE)));
     case VERDICT_DATA:
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
                                 SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -169,13 +183,13 @@ add_system_call(scmp_filter_ctx filter, size_t i, int fd)
 }
 
 static char *
-guard_system_calls(int fd)
+guard_system_calls(int fd, bool may_answer)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int error = filter ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < ARRAY_SIZE(system_calls) && !error; i++) {
-        error = add_system_call(filter, i, fd);
+        error = add_system_call(filter, i, fd, may_answer);
     }
     if (!error) {
         error = seccomp_load(filter);
@@ -188,12 +202,13 @@ guard_system_calls(int fd)
 #endif
 
 char *
-sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs, int fd)
+sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs, int fd,
+              bool may_answer)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
         return xasprintf("privileges can't be given up: %s",
                          ovs_strerror(errno));
     }
     char *sentence = guard_files(dirs, n_dirs);
-    return sentence ? sentence : guard_system_calls(fd);
+    return sentence ? sentence : guard_system_calls(fd, may_answer);
 }

@@ -21,10 +21,11 @@ struct sandbox_dir {
 };
 
 /* Shuts the process in, for good.  The socket 'fd', if not -1, can be received
- * from, and no other.
+ * from, and no other; if 'may_answer', answers to BFD can be sent there.
  *
  * A kernel without Landlock, or without some of it, leaves that part out with
  * a warning.  Returns null, or a malloc()ed sentence. */
-char *sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs, int fd);
+char *sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs, int fd,
+                    bool may_answer);
 
 #endif /* proxy-vm/intake/sandbox.h */

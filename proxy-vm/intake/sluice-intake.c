@@ -44,6 +44,7 @@ struct options {
     uint16_t port;
     uint16_t option_class;
     uint32_t receive_buffer;
+    uint32_t bfd_sessions;
     uint32_t max_bytes;
     uint32_t max_delay_ms;
 };
@@ -187,6 +188,7 @@ apply_config(struct options *o)
         o->port = config->tunnel.port;
         o->option_class = config->tunnel.option_class;
         o->receive_buffer = config->tunnel.receive_buffer;
+        o->bfd_sessions = config->tunnel.bfd_sessions;
         o->max_bytes = config->batch.max_bytes;
         o->max_delay_ms = config->batch.max_delay_ms;
     }
@@ -362,6 +364,7 @@ open_pipeline(const struct options *o, struct receive *receive,
         .snapshot = o->snapshot,
         .held = held,
         .receive = receive,
+        .bfd_sessions = receive ? o->bfd_sessions : 0,
         .parts = parts,
         .stats = stats,
         .store = {
@@ -411,7 +414,7 @@ enter_sandbox(const struct options *o, int fd)
             dirs[n++] = candidates[i];
         }
     }
-    check(sandbox_enter(dirs, n, fd));
+    check(sandbox_enter(dirs, n, fd, o->bfd_sessions > 0));
     free(config_dir);
     free(snapshot_dir);
 }

@@ -356,7 +356,8 @@ follow_intake(struct master *m, const struct config *old, int socket_fd)
         /* The socket is one, whoever holds a descriptor of it. */
         setup_receive_buffer(m->config, m->socket_fd);
     }
-    if (socket_fd >= 0 || batches_changed(old, m->config)) {
+    if (socket_fd >= 0 || batches_changed(old, m->config)
+        || old->tunnel.bfd_sessions != m->config->tunnel.bfd_sessions) {
         child_restart(m->intake, INTAKE_PATIENCE_MS);
     } else if (m->intake->goal == CHILD_RUN) {
         child_signal(m->intake, SIGHUP);

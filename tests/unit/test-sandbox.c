@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bfd.h"
 #include "sandbox.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -32,6 +33,7 @@
 static char inside[64];
 static char outside[64];
 static int tunnel_fd;
+static bool may_answer = true;
 static int other_fd;
 static pid_t test_pid;
 
@@ -256,6 +258,33 @@ enter_a_namespace(void)
     return !syscall(SYS_unshare, 0);
 }
 
+static bool
+send_from_the_tunnels_socket(size_t size)
+{
+    struct sockaddr_in to = {
+        .sin_family = AF_INET,
+        .sin_port = htons(9),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    uint8_t data[BFD_TUNNELLED_SIZE + 1] = { 0 };
+
+    return sendto(tunnel_fd, data, size, 0, (struct sockaddr *) &to,
+                  sizeof to) == (ssize_t) size;
+}
+
+static bool
+send_an_answer(void)
+{
+    return send_from_the_tunnels_socket(BFD_TUNNELLED_SIZE);
+}
+
+/* BFD's answers are of one size. */
+static bool
+send_what_is_no_answer(void)
+{
+    return send_from_the_tunnels_socket(BFD_TUNNELLED_SIZE + 1);
+}
+
 /* By what they are stopped: in a build without the filter, those that the
  * filter stops are not tried. */
 enum wall { FILES, FILTER };
@@ -292,6 +321,7 @@ static const struct {
     ATTEMPT(become_another_user, FILTER),
     ATTEMPT(load_a_filter_into_the_kernel, FILTER),
     ATTEMPT(enter_a_namespace, FILTER),
+    ATTEMPT(send_what_is_no_answer, FILTER),
 #undef ATTEMPT
 };
 enum { N_ATTEMPTS = sizeof attempts / sizeof *attempts };
@@ -308,7 +338,7 @@ try(bool (*attempt)(void), bool is_shut_in)
 
     if (!pid) {
         const struct sandbox_dir dirs[] = { { inside, true } };
-        if (is_shut_in && sandbox_enter(dirs, 1, tunnel_fd)) {
+        if (is_shut_in && sandbox_enter(dirs, 1, tunnel_fd, may_answer)) {
             _exit(NOT_SHUT_IN);
         }
         _exit(attempt() ? WORKED : FAILED);
@@ -367,6 +397,17 @@ what_intake_needs_works_from_inside(void **state)
     (void) state;
     assert_int_equal(WEXITSTATUS(try(copy_a_file, true)), WORKED);
     assert_int_equal(WEXITSTATUS(try(read_the_tunnels_socket, true)), WORKED);
+    assert_int_equal(WEXITSTATUS(try(send_an_answer, true)), WORKED);
+}
+
+static void
+who_does_not_answer_bfd_sends_nothing(void **state)
+{
+    (void) state;
+    may_answer = false;
+    assert_int_equal(WEXITSTATUS(try(send_an_answer, true)),
+                     HAS_FILTER ? FAILED : WORKED);
+    may_answer = true;
 }
 
 static void
@@ -384,6 +425,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_forbidden_fails_from_inside),
         cmocka_unit_test(what_intake_needs_works_from_inside),
+        cmocka_unit_test(who_does_not_answer_bfd_sends_nothing),
         cmocka_unit_test(a_file_can_be_read_when_not_shut_in),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
