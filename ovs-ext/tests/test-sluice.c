@@ -17,6 +17,7 @@
 #include "ovstest.h"
 #include "packets.h"
 #include "sluice/push-ready.h"
+#include "sluice/rendezvous.h"
 #include "unaligned.h"
 #include "util.h"
 
@@ -310,6 +311,129 @@ test_room_is_made(void)
     }
 }
 
+/* Returns the entry for packets of 'port' to 'ip':'udp_port'. */
+static struct sluice_port *
+entry_for(struct sluice_port *port, const char *ip, uint16_t udp_port)
+{
+    struct sluice_destination destination = { .udp_port = udp_port };
+    uint32_t id;
+
+    ovs_assert(ipv6_parse(ip, &destination.ip));
+    ovs_assert(sluice_port_find_destination(port, &destination, &id));
+    return sluice_port_find(id);
+}
+
+/* The first destination is counted by the port's own entry, each other one by
+ * an entry with its own sequence, in an epoch that no other one has. */
+static void
+test_destinations_have_sequences_of_their_own(void)
+{
+    struct sluice_port *port = sluice_port_create("br0", "p0", u16_to_ofp(1));
+    struct sluice_port *a = entry_for(port, "::1", 6081);
+    struct sluice_port *b = entry_for(port, "::2", 6081);
+    struct sluice_port *c = entry_for(port, "::1", 6082);
+    struct sluice_port_status status;
+    uint32_t epochs[3], number;
+    size_t n;
+
+    ovs_assert(a == port && b != a && c != a && c != b);
+    ovs_assert(entry_for(port, "::1", 6081) == a);
+    ovs_assert(entry_for(port, "::2", 6081) == b);
+    ovs_assert(entry_for(port, "::1", 6082) == c);
+
+    ovs_assert(sluice_port_take(a, 5, 50) == 0);
+    ovs_assert(sluice_port_take(b, 3, 30) == 0);
+    ovs_assert(sluice_port_take(b, 1, 10) == 3);
+    sluice_port_count_sent(a, 5);
+    sluice_port_count_sent(b, 4);
+    sluice_port_sequence(a, 0, &epochs[0], &number);
+    sluice_port_sequence(b, 0, &epochs[1], &number);
+    sluice_port_sequence(c, 0, &epochs[2], &number);
+    ovs_assert(epochs[0] < epochs[1] && epochs[1] < epochs[2]);
+    check_sequence(b, 3, 0, 4);
+
+    /* The port shows the sum, and is one port. */
+    check_shown(port, 9, 9, 0, 0, 5);
+    struct sluice_destination_status *list
+        = sluice_port_read_destinations(port, &n);
+    ovs_assert(n == 3);
+    ovs_assert(list[1].figures.sent == 4 && list[1].number == 4);
+    ovs_assert(!list[2].number && !*list[2].tunnel_name && !list[2].is_live);
+    for (size_t i = 0; i < n; i++) {
+        free(list[i].tunnel_name);
+    }
+    free(list);
+    sluice_port_reset(port);
+    sluice_port_read(port, &status);
+    ovs_assert(!status.figures.taken && status.is_used && status.number == 5);
+
+    /* All go with it. */
+    uint32_t ids[] = { sluice_port_id(a), sluice_port_id(b),
+                       sluice_port_id(c) };
+    sluice_port_destroy(port);
+    for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+        ovs_assert(!sluice_port_find(ids[i]));
+    }
+    port = sluice_port_create("br0", "p0", u16_to_ofp(1));
+    uint32_t epoch;
+    sluice_port_sequence(port, 0, &epoch, &number);
+    ovs_assert(epoch > epochs[2]);
+    sluice_port_destroy(port);
+}
+
+/* There is a limit, which those that are there do not feel. */
+static void
+test_destinations_are_limited(void)
+{
+    struct sluice_port *port = sluice_port_create("br0", "p0", u16_to_ofp(1));
+    struct sluice_destination destination = { .udp_port = 6081 };
+    uint32_t id, first_id;
+
+    ovs_assert(sluice_port_find_destination(port, &destination, &first_id));
+    for (int i = 1; i < SLUICE_MAX_DESTINATIONS; i++) {
+        destination.udp_port++;
+        ovs_assert(sluice_port_find_destination(port, &destination, &id));
+    }
+    destination.udp_port++;
+    ovs_assert(!sluice_port_find_destination(port, &destination, &id));
+    destination.udp_port = 6081;
+    ovs_assert(sluice_port_find_destination(port, &destination, &id));
+    ovs_assert(id == first_id);
+    sluice_port_destroy(port);
+}
+
+/* Each proxy gets its share of VMs; one that dies moves that and no other. */
+static void
+test_rendezvous_moves_one_share(void)
+{
+    enum { N_VMS = 10000, N_PROXIES = 5 };
+    unsigned int shares[N_PROXIES] = { 0 };
+
+    for (uint32_t vm = 0; vm < N_VMS; vm++) {
+        uint64_t weights[N_PROXIES];
+        int best = 0, best_without_2 = 0;
+
+        for (uint32_t proxy = 0; proxy < N_PROXIES; proxy++) {
+            weights[proxy] = sluice_rendezvous_weight(&vm, sizeof vm, &proxy,
+                                                      sizeof proxy);
+            best = weights[proxy] > weights[best] ? proxy : best;
+            if (proxy != 2 && weights[proxy] > weights[best_without_2]) {
+                best_without_2 = proxy;
+            }
+        }
+        shares[best]++;
+        ovs_assert(best == 2 || best == best_without_2);
+    }
+    for (int i = 0; i < N_PROXIES; i++) {
+        ovs_assert(shares[i] > N_VMS / N_PROXIES * 9 / 10);
+        ovs_assert(shares[i] < N_VMS / N_PROXIES * 11 / 10);
+    }
+
+    /* What other switches, and later versions, must agree on. */
+    ovs_assert(sluice_rendezvous_weight("vm", 2, "proxy", 5)
+               == UINT64_C(0x7e916926bf4b37aa));
+}
+
 static void
 test_sluice_main(int argc OVS_UNUSED, char *argv[])
 {
@@ -323,6 +447,9 @@ test_sluice_main(int argc OVS_UNUSED, char *argv[])
     test_meter_drops();
     test_checksums_are_completed();
     test_room_is_made();
+    test_destinations_have_sequences_of_their_own();
+    test_destinations_are_limited();
+    test_rendezvous_moves_one_share();
 }
 
 OVSTEST_REGISTER("test-sluice", test_sluice_main);

@@ -48,7 +48,8 @@ check(bool condition)
 static bool
 is_equal(const struct ofpact_log_tunnel *a, const struct ofpact_log_tunnel *b)
 {
-    return (a->port == b->port
+    return (a->n_ports == b->n_ports
+            && !memcmp(a->ports, b->ports, sizeof a->ports)
             && a->has_dst == b->has_dst
             && a->has_vm == b->has_vm
             && a->has_tenant == b->has_tenant
@@ -87,6 +88,13 @@ check_values(const struct ofpact_log_tunnel *a)
 {
     static const uint8_t zeros[sizeof a->vm];
 
+    check(a->n_ports >= 1 && a->n_ports <= ARRAY_SIZE(a->ports));
+    check(a->n_ports == 1 || !a->has_dst);
+    for (size_t i = 1; i < a->n_ports; i++) {
+        for (size_t j = 0; j < i; j++) {
+            check(a->ports[i] != a->ports[j]);
+        }
+    }
     check(a->has_tenant == (a->tenant != 0));
     check(a->tenant <= SLUICE_TLV_MAX_TENANT);
     check(a->meter_id <= OFPM13_MAX);

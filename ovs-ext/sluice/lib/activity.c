@@ -62,7 +62,7 @@ sluice_activity_new(struct sluice_random *random,
 
 /* Returns the first activity id in the 'size' bytes of GENEVE options (RFC
  * 8926, section 3.5) at 'options', or null if there is none of 'opt_class'
- * that is an id.  What follows an option that does not fit is not looked at. */
+ * that is an id.  Nothing is looked at behind an option that does not fit. */
 const uint8_t *
 sluice_activity_find(const uint8_t *options, size_t size, uint16_t opt_class)
 {

@@ -12,7 +12,9 @@
 #include "nx-match.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/meta-flow.h"
+#include "openvswitch/ofp-port.h"
 #include "openvswitch/ofpbuf.h"
+#include "sluice/ofp-log-tunnel.h"
 #include "sluice/port-registry.h"
 #include "unaligned.h"
 #include "util.h"
@@ -20,6 +22,7 @@
 BUILD_ASSERT_DECL(sizeof(struct sluice_prop_owner) == 16);
 BUILD_ASSERT_DECL(sizeof(struct sluice_prop_activity) == 24);
 BUILD_ASSERT_DECL(sizeof(struct sluice_prop_activity_field) == 16);
+BUILD_ASSERT_DECL(sizeof(struct sluice_prop_port) == 8);
 BUILD_ASSERT_DECL(SLUICE_TLV_SIZE_ACTIVITY
                   == sizeof ((struct ofpact_log_tunnel *) 0)->activity);
 
@@ -84,22 +87,44 @@ decode_activity_field(const void *data, struct ofpact_log_tunnel *a)
     return 0;
 }
 
-/* Decodes the 'size' bytes at 'props' into 'a', which has none of them yet. */
+static enum ofperr
+decode_port(const void *data, struct ofpact_log_tunnel *a)
+{
+    const struct sluice_prop_port *prop = data;
+    ofp_port_t port;
+    enum ofperr error = ofputil_port_from_ofp11(prop->port, &port);
+
+    if (error) {
+        return error;
+    }
+    if (a->has_dst || a->n_ports >= ARRAY_SIZE(a->ports)
+        || sluice_ofp_outputs_to_port(a, port)) {
+        return OFPERR_OFPBAC_BAD_ARGUMENT;
+    }
+    a->ports[a->n_ports++] = port;
+    return 0;
+}
+
+/* Decodes the 'size' bytes at 'props' into 'a', of which the fixed part has
+ * been decoded. */
 enum ofperr
 sluice_props_decode(const void *props, size_t size,
                     struct ofpact_log_tunnel *a)
 {
     static const struct {
         enum sluice_prop_type type;
+        bool repeats;
         size_t size;
         enum ofperr (*decode)(const void *, struct ofpact_log_tunnel *);
     } known[] = {
-        { SLUICE_PROP_OWNER, sizeof(struct sluice_prop_owner),
+        { SLUICE_PROP_OWNER, false, sizeof(struct sluice_prop_owner),
           decode_owner },
-        { SLUICE_PROP_ACTIVITY, sizeof(struct sluice_prop_activity),
+        { SLUICE_PROP_ACTIVITY, false, sizeof(struct sluice_prop_activity),
           decode_activity },
-        { SLUICE_PROP_ACTIVITY_FIELD,
+        { SLUICE_PROP_ACTIVITY_FIELD, false,
           sizeof(struct sluice_prop_activity_field), decode_activity_field },
+        { SLUICE_PROP_PORT, true, sizeof(struct sluice_prop_port),
+          decode_port },
     };
     const char *p = props;
     size_t i = 0;
@@ -128,7 +153,7 @@ sluice_props_decode(const void *props, size_t size,
         }
         p += known[i].size;
         size -= known[i].size;
-        i++;
+        i += !known[i].repeats;
     }
     return 0;
 }
@@ -162,6 +187,13 @@ sluice_props_encode(const struct ofpact_log_tunnel *a, struct ofpbuf *out)
         prop->ofs = htons(a->activity_src.ofs);
         prop->n_bits = htons(a->activity_src.n_bits);
         prop->field = htonl(mf_nxm_header(a->activity_src.field->id));
+    }
+    for (size_t i = 1; i < a->n_ports; i++) {
+        struct sluice_prop_port *prop = ofpbuf_put_zeros(out, sizeof *prop);
+
+        prop->type = htons(SLUICE_PROP_PORT);
+        prop->len = htons(sizeof *prop);
+        prop->port = ofputil_port_to_ofp11(a->ports[i]);
     }
 }
 

@@ -5,8 +5,9 @@
  *
  * A property is present only where its argument is, has a fixed size that is a
  * multiple of 8, and stands behind those of a lower type, so that there is one
- * way only to write an action.  A new argument gets a new type at the end; a
- * switch that does not know it refuses the action. */
+ * way only to write an action; there may be several of the type PORT.  A new
+ * argument gets a new type at the end; a switch that does not know it refuses
+ * the action. */
 
 #ifndef SLUICE_OFP_LOG_TUNNEL_PROPS_H
 #define SLUICE_OFP_LOG_TUNNEL_PROPS_H 1
@@ -23,6 +24,7 @@ enum sluice_prop_type {
     SLUICE_PROP_OWNER = 1,
     SLUICE_PROP_ACTIVITY = 2,
     SLUICE_PROP_ACTIVITY_FIELD = 3,
+    SLUICE_PROP_PORT = 4,
 };
 
 /* What each property begins with. */
@@ -58,6 +60,14 @@ struct sluice_prop_activity_field {
     uint8_t pad[4];             /* Must be zero. */
 };
 
+/* port=, each but the first, which stands in the fixed part.  Up to 7, all
+ * different.  Excludes SLUICE_ACTION_F_DST. */
+struct sluice_prop_port {
+    ovs_be16 type;              /* SLUICE_PROP_PORT. */
+    ovs_be16 len;               /* 8. */
+    ovs_be32 port;              /* OpenFlow 1.1+ port number. */
+};
+
 enum ofperr sluice_props_decode(const void *props, size_t size,
                                 struct ofpact_log_tunnel *);
 void sluice_props_encode(const struct ofpact_log_tunnel *, struct ofpbuf *);
@@ -73,6 +83,7 @@ void sluice_props_format(const struct ofpact_log_tunnel *,
 
 /* Longest that all properties of an action can be. */
 enum { SLUICE_PROPS_MAX_SIZE = (sizeof(struct sluice_prop_owner)
-                                + sizeof(struct sluice_prop_activity)) };
+                                + sizeof(struct sluice_prop_activity)
+                                + 7 * sizeof(struct sluice_prop_port)) };
 
 #endif /* sluice/ofp-log-tunnel-props.h */

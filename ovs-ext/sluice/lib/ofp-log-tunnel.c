@@ -58,10 +58,11 @@ sluice_ofp_decode(const struct sluice_action_log_tunnel *sal,
     uint32_t meter = ntohl(sal->meter);
     enum ofperr error;
 
-    error = ofputil_port_from_ofp11(sal->port, &a->port);
+    error = ofputil_port_from_ofp11(sal->port, &a->ports[0]);
     if (error) {
         return error;
     }
+    a->n_ports = 1;
 
     if (flags & ~(SLUICE_ACTION_F_DST | SLUICE_ACTION_F_VM
                   | SLUICE_ACTION_F_TENANT | SLUICE_ACTION_F_METER)
@@ -103,7 +104,7 @@ sluice_ofp_encode(const struct ofpact_log_tunnel *a,
                        | (a->has_vm ? SLUICE_ACTION_F_VM : 0)
                        | (a->has_tenant ? SLUICE_ACTION_F_TENANT : 0)
                        | (a->meter_id ? SLUICE_ACTION_F_METER : 0));
-    sal->port = ofputil_port_to_ofp11(a->port);
+    sal->port = ofputil_port_to_ofp11(a->ports[0]);
     sal->tenant = htonl(a->tenant);
     sal->meter = htonl(a->meter_id);
     memcpy(sal->dst, &a->dst, sizeof sal->dst);
@@ -112,18 +113,29 @@ sluice_ofp_encode(const struct ofpact_log_tunnel *a,
 
 static char *
 parse_port(const char *value, const struct ofputil_port_map *port_map,
-           ofp_port_t *portp)
+           struct ofpact_log_tunnel *a)
 {
-    if (!ofputil_port_from_string(value, port_map, portp)) {
+    ofp_port_t port;
+
+    if (!ofputil_port_from_string(value, port_map, &port)) {
         return xasprintf("log_tunnel: port=%s is neither the name of a port "
                          "of the bridge nor a port number; give a GENEVE "
                          "port as \"ovs-ofctl show\" lists it", value);
     }
-    if (!port_is_ordinary(*portp)) {
+    if (!port_is_ordinary(port)) {
         return xasprintf("log_tunnel: port=%s is a reserved port, which "
                          "cannot be a tunnel; give the name or number of a "
                          "GENEVE port", value);
     }
+    if (sluice_ofp_outputs_to_port(a, port)) {
+        return xasprintf("log_tunnel: port=%s is given twice; leave one out",
+                         value);
+    }
+    if (a->n_ports >= ARRAY_SIZE(a->ports)) {
+        return xasprintf("log_tunnel: port=%s is one too many; give at most "
+                         "%"PRIuSIZE, value, ARRAY_SIZE(a->ports));
+    }
+    a->ports[a->n_ports++] = port;
     return NULL;
 }
 
@@ -187,14 +199,14 @@ sluice_ofp_parse(char *arg, const struct ofpact_parse_params *pp,
                              "port, dst, vm, tenant, meter, owner and "
                              "activity", key);
         }
-        if (*seen) {
+        if (*seen && seen != &has_port) {
             return xasprintf("log_tunnel: %s= is given twice; leave one out",
                              key);
         }
         *seen = true;
 
         if (seen == &has_port) {
-            error = parse_port(value, pp->port_map, &a->port);
+            error = parse_port(value, pp->port_map, a);
         } else if (seen == &a->has_dst) {
             error = parse_dst(value, &a->dst);
         } else if (seen == &a->has_vm) {
@@ -223,6 +235,10 @@ sluice_ofp_parse(char *arg, const struct ofpact_parse_params *pp,
         return xstrdup("log_tunnel: port= is missing; give the name or "
                        "number of a GENEVE port of the bridge");
     }
+    if (a->has_dst && a->n_ports > 1) {
+        return xstrdup("log_tunnel: dst= does not go with several ports; set "
+                       "options:remote_ip of each to the address of a proxy");
+    }
     return NULL;
 }
 
@@ -233,7 +249,11 @@ sluice_ofp_format(const struct ofpact_log_tunnel *a,
 {
     ds_put_format(fp->s, "%slog_tunnel(%s%sport=%s", colors.paren, colors.end,
                   colors.param, colors.end);
-    ofputil_format_port(a->port, fp->port_map, fp->s);
+    ofputil_format_port(a->ports[0], fp->port_map, fp->s);
+    for (size_t i = 1; i < a->n_ports; i++) {
+        ds_put_format(fp->s, ",%sport=%s", colors.param, colors.end);
+        ofputil_format_port(a->ports[i], fp->port_map, fp->s);
+    }
     if (a->has_dst) {
         ds_put_format(fp->s, ",%sdst=%s", colors.param, colors.end);
         ipv6_format_mapped(&a->dst, fp->s);
@@ -269,15 +289,29 @@ sluice_ofp_get_meter(const struct ofpact ofpacts[], size_t ofpacts_len)
     return 0;
 }
 
+/* Whether 'port' is among those that 'a' may output to. */
+bool
+sluice_ofp_outputs_to_port(const struct ofpact_log_tunnel *a, ofp_port_t port)
+{
+    for (size_t i = 0; i < a->n_ports; i++) {
+        if (a->ports[i] == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Checks what decoding cannot know.  A port that does not exist (yet) is legal
  * in OpenFlow; packets are then counted as dropped with that reason. */
 enum ofperr
 sluice_ofp_check(const struct ofpact_log_tunnel *a,
                  const struct ofpact_check_params *cp)
 {
-    if (!port_is_ordinary(a->port)
-        || ofp_to_u16(a->port) >= ofp_to_u16(cp->max_ports)) {
-        return OFPERR_OFPBAC_BAD_OUT_PORT;
+    for (size_t i = 0; i < a->n_ports; i++) {
+        if (!port_is_ordinary(a->ports[i])
+            || ofp_to_u16(a->ports[i]) >= ofp_to_u16(cp->max_ports)) {
+            return OFPERR_OFPBAC_BAD_OUT_PORT;
+        }
     }
     return (a->activity_src.field
             ? mf_check_src(&a->activity_src, cp->match) : 0);

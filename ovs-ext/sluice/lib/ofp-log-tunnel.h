@@ -3,8 +3,8 @@
  * The OpenFlow half of log_tunnel: the action as text, as a struct ofpact, and
  * on the wire.
  *
- *      log_tunnel(port=PORT[,dst=IP][,vm=UUID][,tenant=N][,meter=N]
- *                 [,owner=PID:UID][,activity=FIELD|HEX])
+ *      log_tunnel(port=PORT[,port=PORT...][,dst=IP][,vm=UUID][,tenant=N]
+ *                 [,meter=N][,owner=PID:UID][,activity=FIELD|HEX])
  *
  * sends a copy of the packet as it is at this point through GENEVE port PORT,
  * with the metadata that docs/wire-format describes.  The packet itself is not
@@ -56,6 +56,7 @@ char *sluice_ofp_parse(char *arg, const struct ofpact_parse_params *,
 void sluice_ofp_format(const struct ofpact_log_tunnel *,
                        const struct ofpact_format_params *);
 uint32_t sluice_ofp_get_meter(const struct ofpact[], size_t ofpacts_len);
+bool sluice_ofp_outputs_to_port(const struct ofpact_log_tunnel *, ofp_port_t);
 enum ofperr sluice_ofp_check(const struct ofpact_log_tunnel *,
                              const struct ofpact_check_params *);
 

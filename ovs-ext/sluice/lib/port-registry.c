@@ -13,18 +13,16 @@
 #include "coverage.h"
 #include "hash.h"
 #include "netdev.h"
-#include "openvswitch/dynamic-string.h"
-#include "openvswitch/uuid.h"
 #include "openvswitch/vlog.h"
 #include "ovs-atomic.h"
 #include "ovs-rcu.h"
 #include "ovs-thread.h"
+#include "packets.h"
 #include "seq.h"
 #include "sluice/port-show.h"
 #include "smap.h"
 #include "timeval.h"
 #include "util.h"
-#include "uuid.h"
 
 VLOG_DEFINE_THIS_MODULE(sluice);
 
@@ -42,12 +40,13 @@ COVERAGE_DEFINE(log_tunnel_dropped);
 #define EPOCH_ZERO INT64_C(1735689600)
 #define EPOCHS_PER_SECOND 4
 
-/* One port. */
+/* One port, or a further destination of one. */
 struct sluice_port {
     /* Constant. */
     struct cmap_node node;      /* In 'ports', by 'id'. */
     uint32_t id;                /* Never used again in this process. */
     uint32_t first_epoch;       /* Epoch of the first packet. */
+    bool is_further;            /* A further destination, not a port. */
     char *bridge;               /* Name of the bridge. */
     char *name;                 /* Name of the port. */
     ofp_port_t ofp_port;        /* OpenFlow port number. */
@@ -59,6 +58,15 @@ struct sluice_port {
     char *owner_id;             /* external_ids:sluice-owner, or null. */
 
     int mtu;                    /* See sluice_port_set_mtu(). */
+    bool is_live;               /* See sluice_port_set_live(). */
+    unsigned int n_deaths;      /* Likewise. */
+
+    /* Destinations.  All guarded by 'ports_mutex'. */
+    bool is_gone;               /* Destroyed, and no more gets in. */
+    bool has_destination;       /* Whether 'destination' is valid. */
+    struct sluice_destination destination; /* Of what this entry counts. */
+    size_t n_further;           /* Entries of the port's other destinations. */
+    struct sluice_port *further[SLUICE_MAX_DESTINATIONS - 1];
 
     /* What sluice_port_read() leaves out.  Main thread only. */
     struct sluice_figures base;
@@ -90,6 +98,10 @@ static struct sluice_port *sluice_port_create__(const char *bridge,
                                                 const char *name, ofp_port_t);
 static void sluice_port_free(struct sluice_port *);
 static uint32_t sluice_port_last_epoch(const struct sluice_port *);
+static struct sluice_port *entry_create(const char *bridge, const char *name,
+                                        ofp_port_t);
+static void entry_insert(struct sluice_port *) OVS_REQUIRES(ports_mutex);
+static void entry_remove(struct sluice_port *) OVS_REQUIRES(ports_mutex);
 static uint64_t counter_read(const atomic_uint64_t *);
 static void counter_add(atomic_uint64_t *, uint64_t n);
 static bool replace_string(char **, const char *);
@@ -130,68 +142,6 @@ sluice_drop_reason_from_name(const char *name,
         }
     }
     return false;
-}
-
-/* Parses the UUID 's' into 'vm'.  Returns false, with 'vm' untouched, if 's'
- * is not a UUID or is the nil UUID, which names nothing. */
-bool
-sluice_vm_from_string(const char *s, uint8_t vm[SLUICE_TLV_SIZE_VM])
-{
-    struct uuid uuid;
-
-    if (!uuid_from_string(&uuid, s) || uuid_is_zero(&uuid)) {
-        return false;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(uuid.parts); i++) {
-        vm = sluice_tlv_put_be32(vm, uuid.parts[i]);
-    }
-    return true;
-}
-
-/* Appends 'vm' to 'ds' the way sluice_vm_from_string() reads it. */
-void
-sluice_vm_format(const uint8_t vm[SLUICE_TLV_SIZE_VM], struct ds *ds)
-{
-    for (int i = 0; i < SLUICE_TLV_SIZE_VM; i++) {
-        ds_put_format(ds, "%s%02"PRIx8,
-                      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-                      vm[i]);
-    }
-}
-
-/* Parses the tenant number 's'.  Returns false, with '*ret_tenant' untouched,
- * if 's' is not a number that a VNI can hold, or is 0. */
-bool
-sluice_tenant_from_string(const char *s, uint32_t *ret_tenant)
-{
-    unsigned int tenant;
-
-    if (!str_to_uint(s, 0, &tenant)
-        || !tenant || tenant > SLUICE_TLV_MAX_TENANT) {
-        return false;
-    }
-    *ret_tenant = tenant;
-    return true;
-}
-
-/* Parses the process and user id 's', "PID:UID".  Returns false, with outputs
- * untouched, if 's' is something else or the process id is 0, which is no
- * process's. */
-bool
-sluice_owner_from_string(const char *s, uint32_t *ret_pid, uint32_t *ret_uid)
-{
-    char pid_s[11], uid_s[11];
-    unsigned int pid, uid;
-    int n;
-
-    if (!ovs_scan(s, "%10[0-9]:%10[0-9]%n", pid_s, uid_s, &n) || s[n]
-        || !str_to_uint(pid_s, 10, &pid) || !str_to_uint(uid_s, 10, &uid)
-        || !pid) {
-        return false;
-    }
-    *ret_pid = pid;
-    *ret_uid = uid;
-    return true;
 }
 
 /* Takes the option class from 'other_config', the Open_vSwitch table's
@@ -249,17 +199,32 @@ sluice_port_destroy(struct sluice_port *port)
     }
 
     ovs_mutex_lock(&ports_mutex);
-    cmap_remove(&ports, &port->node, hash_int(port->id, 0));
-    min_epoch = MAX(min_epoch, sluice_port_last_epoch(port) + 1);
+    uint64_t taken = counter_read(&port->taken);
+    uint64_t sent = counter_read(&port->sent);
+    port->is_gone = true;
+    entry_remove(port);
+    for (size_t i = 0; i < port->n_further; i++) {
+        entry_remove(port->further[i]);
+        taken += counter_read(&port->further[i]->taken);
+        sent += counter_read(&port->further[i]->sent);
+    }
     ovs_mutex_unlock(&ports_mutex);
 
-    uint64_t taken = counter_read(&port->taken);
     if (taken) {
         VLOG_INFO("%s: deleted from bridge %s after %"PRIu64" log packets, "
                   "of which %"PRIu64" were sent",
-                  port->name, port->bridge, taken, counter_read(&port->sent));
+                  port->name, port->bridge, taken, sent);
     }
     ovsrcu_postpone(sluice_port_free, port);
+}
+
+/* Records whether 'port' is live, in the sense of OFPPS_LIVE: for a tunnel,
+ * whether BFD, if it is enabled there, says that the other end is. */
+void
+sluice_port_set_live(struct sluice_port *port, bool is_live)
+{
+    port->n_deaths += port->is_live && !is_live;
+    port->is_live = is_live;
 }
 
 /* Takes the identity of 'port' from 'external_ids'.  A value that cannot be
@@ -326,6 +291,37 @@ sluice_port_set_mtu(struct sluice_port *port, int mtu)
     }
 }
 
+/* Whether 'entry', which has a destination, counts what goes to that. */
+static bool
+goes_to(const struct sluice_port *entry,
+        const struct sluice_destination *destination)
+    OVS_REQUIRES(ports_mutex)
+{
+    return (ipv6_addr_equals(&entry->destination.ip, &destination->ip)
+            && entry->destination.udp_port == destination->udp_port);
+}
+
+/* Returns a new entry for a further destination of 'port', null if there is no
+ * room.  Its epoch is later than all of the port, in case that two addresses
+ * are one proxy's. */
+static struct sluice_port *
+add_further(struct sluice_port *port)
+    OVS_REQUIRES(ports_mutex)
+{
+    struct sluice_port *entry;
+
+    if (port->n_further >= ARRAY_SIZE(port->further)) {
+        return NULL;
+    }
+    entry = entry_create(port->bridge, port->name, port->ofp_port);
+    entry->is_further = true;
+    min_epoch = MAX(min_epoch, sluice_port_last_epoch(port) + 1);
+    entry_insert(entry);
+    min_epoch = entry->first_epoch + 1;
+    port->further[port->n_further++] = entry;
+    return entry;
+}
+
 /* Returns the entry with 'id', or null. */
 struct sluice_port *
 sluice_port_find(uint32_t id)
@@ -345,6 +341,38 @@ uint32_t
 sluice_port_id(const struct sluice_port *port)
 {
     return port->id;
+}
+
+/* Stores the id of the entry that counts packets of 'port' to 'destination',
+ * which is made if there is none: flow translation calls this.  Returns false
+ * if there are too many. */
+bool
+sluice_port_find_destination(const struct sluice_port *port_,
+                             const struct sluice_destination *destination,
+                             uint32_t *ret_id)
+{
+    struct sluice_port *port = CONST_CAST(struct sluice_port *, port_);
+    struct sluice_port *entry = port;
+    bool found = true;
+
+    ovs_mutex_lock(&ports_mutex);
+    for (size_t i = 0; entry->has_destination
+                       && !goes_to(entry, destination); i++) {
+        if (i == port->n_further) {
+            entry = port->is_gone ? port : add_further(port);
+            break;
+        }
+        entry = port->further[i];
+    }
+    if (entry) {
+        entry->has_destination = true;
+        entry->destination = *destination;
+        *ret_id = entry->id;
+    } else {
+        found = false;
+    }
+    ovs_mutex_unlock(&ports_mutex);
+    return found;
 }
 
 /* Returns the name of 'port'. */
@@ -469,9 +497,9 @@ sluice_port_last_epoch(const struct sluice_port *port)
     return port->first_epoch + (taken ? (taken - 1) / NUMBERS_PER_EPOCH : 0);
 }
 
+/* Returns a new entry that is in no map yet. */
 static struct sluice_port *
-sluice_port_create__(const char *bridge, const char *name,
-                     ofp_port_t ofp_port)
+entry_create(const char *bridge, const char *name, ofp_port_t ofp_port)
 {
     struct sluice_port *port = xzalloc_cacheline(sizeof *port);
 
@@ -487,19 +515,47 @@ sluice_port_create__(const char *bridge, const char *name,
     for (int i = 0; i < SLUICE_N_DROP_REASONS; i++) {
         atomic_init(&port->drops[i], 0);
     }
+    return port;
+}
 
-    ovs_mutex_lock(&ports_mutex);
+/* Makes 'port' one that can be found, with an epoch of its own. */
+static void
+entry_insert(struct sluice_port *port)
+    OVS_REQUIRES(ports_mutex)
+{
     port->id = next_id++;
     port->first_epoch = MAX(epoch_now(), min_epoch);
     cmap_insert(&ports, &port->node, hash_int(port->id, 0));
-    ovs_mutex_unlock(&ports_mutex);
+}
 
+/* Makes 'port' one that cannot be found, and its epochs ones that no other
+ * entry has from now on. */
+static void
+entry_remove(struct sluice_port *port)
+    OVS_REQUIRES(ports_mutex)
+{
+    cmap_remove(&ports, &port->node, hash_int(port->id, 0));
+    min_epoch = MAX(min_epoch, sluice_port_last_epoch(port) + 1);
+}
+
+static struct sluice_port *
+sluice_port_create__(const char *bridge, const char *name,
+                     ofp_port_t ofp_port)
+{
+    struct sluice_port *port = entry_create(bridge, name, ofp_port);
+
+    ovs_mutex_lock(&ports_mutex);
+    entry_insert(port);
+    ovs_mutex_unlock(&ports_mutex);
     return port;
 }
 
 static void
 sluice_port_free(struct sluice_port *port)
 {
+    for (size_t i = 0; i < port->n_further; i++) {
+        sluice_port_free(port->further[i]);
+    }
     free(ovsrcu_get_protected(struct sluice_identity *, &port->identity));
     free(port->bridge);
     free(port->name);
@@ -531,6 +587,9 @@ sluice_ports_list(size_t *ret_n)
     struct sluice_port *port;
 
     CMAP_FOR_EACH (port, node, &ports) {
+        if (port->is_further) {
+            continue;
+        }
         if (n >= allocated) {
             list = x2nrealloc(list, &allocated, sizeof *list);
         }
@@ -581,27 +640,19 @@ forgive_reset(struct sluice_figures *base, const struct sluice_figures *f,
     }
 }
 
-/* Stores what is known of 'port', with figures since sluice_port_reset(). */
-void
-sluice_port_read(struct sluice_port *port, struct sluice_port_status *status)
+/* Stores the figures of the entry 'port' since sluice_port_reset(), and its
+ * last epoch and number. */
+static void
+read_entry(struct sluice_port *port, struct sluice_figures *f,
+           uint32_t *ret_epoch, uint32_t *ret_number)
 {
     struct sluice_figures *base = &port->base;
-    struct sluice_figures *f = &status->figures;
-
-    status->bridge = port->bridge;
-    status->name = port->name;
-    status->ofp_port = port->ofp_port;
-    status->is_configured = (port->vm_id || port->tenant_id
-                             || port->owner_id);
-    status->identity = sluice_port_identity(port);
-    status->epoch = port->first_epoch;
-    status->number = 0;
 
     read_figures(port, f);
-    status->is_used = f->taken > 0;
+    *ret_epoch = port->first_epoch;
+    *ret_number = 0;
     if (f->taken) {
-        sluice_port_sequence(port, f->taken - 1, &status->epoch,
-                             &status->number);
+        sluice_port_sequence(port, f->taken - 1, ret_epoch, ret_number);
     }
 
     forgive_reset(base, f, SLUICE_DROP_METER);
@@ -614,12 +665,101 @@ sluice_port_read(struct sluice_port *port, struct sluice_port_status *status)
     }
 }
 
+/* Stores what is known of 'port', with figures since sluice_port_reset(). */
+void
+sluice_port_read(struct sluice_port *port, struct sluice_port_status *status)
+{
+    struct sluice_figures *f = &status->figures;
+
+    status->bridge = port->bridge;
+    status->name = port->name;
+    status->ofp_port = port->ofp_port;
+    status->is_configured = (port->vm_id || port->tenant_id
+                             || port->owner_id);
+    status->identity = sluice_port_identity(port);
+    read_entry(port, f, &status->epoch, &status->number);
+    status->is_used = status->number > 0;
+
+    ovs_mutex_lock(&ports_mutex);
+    for (size_t i = 0; i < port->n_further; i++) {
+        struct sluice_figures more;
+        uint32_t epoch, number;
+
+        read_entry(port->further[i], &more, &epoch, &number);
+        status->is_used |= number > 0;
+        f->taken += more.taken;
+        f->bytes += more.bytes;
+        f->sent += more.sent;
+        for (int j = 0; j < SLUICE_N_DROP_REASONS; j++) {
+            f->drops[j] += more.drops[j];
+        }
+    }
+    ovs_mutex_unlock(&ports_mutex);
+}
+
+/* Stores what is known of the tunnel port of 'bridge' that 'status' names. */
+static void
+read_tunnel(const char *bridge, struct sluice_destination_status *status)
+{
+    const struct sluice_port *port;
+
+    status->tunnel_name = NULL;
+    status->is_live = false;
+    status->n_deaths = 0;
+    CMAP_FOR_EACH (port, node, &ports) {
+        if (!port->is_further && !strcmp(port->bridge, bridge)
+            && port->ofp_port == status->destination.tunnel) {
+            free(status->tunnel_name);
+            status->tunnel_name = xstrdup(port->name);
+            status->is_live = port->is_live;
+            status->n_deaths = port->n_deaths;
+        }
+    }
+    if (!status->tunnel_name) {
+        status->tunnel_name = xstrdup("");
+    }
+}
+
+/* Returns what is known of the destinations that packets of 'port' had, the
+ * first one first, and stores their number.  The caller must free() the names
+ * and the array. */
+struct sluice_destination_status *
+sluice_port_read_destinations(struct sluice_port *port, size_t *ret_n)
+{
+    struct sluice_destination_status *list = NULL;
+    size_t n = 0;
+
+    ovs_mutex_lock(&ports_mutex);
+    if (port->has_destination) {
+        list = xcalloc(1 + port->n_further, sizeof *list);
+        for (n = 0; n <= port->n_further; n++) {
+            struct sluice_port *entry = n ? port->further[n - 1] : port;
+
+            list[n].destination = entry->destination;
+            read_entry(entry, &list[n].figures, &list[n].epoch,
+                       &list[n].number);
+        }
+    }
+    ovs_mutex_unlock(&ports_mutex);
+
+    for (size_t i = 0; i < n; i++) {
+        read_tunnel(port->bridge, &list[i]);
+    }
+    *ret_n = n;
+    return list;
+}
+
 /* Makes sluice_port_read() begin from zero.  The counters themselves go on,
  * since sequence numbers come from them. */
 void
 sluice_port_reset(struct sluice_port *port)
 {
     read_figures(port, &port->base);
+    ovs_mutex_lock(&ports_mutex);
+    for (size_t i = 0; i < port->n_further; i++) {
+        read_figures(port->further[i], &port->further[i]->base);
+    }
+    ovs_mutex_unlock(&ports_mutex);
 }
 
 /* Makes the entry for "no port", whose id is SLUICE_NO_PORT_ID because it is

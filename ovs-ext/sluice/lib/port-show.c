@@ -11,6 +11,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "sluice/auth-key.h"
+#include "sluice/destination-show.h"
 #include "sluice/port-registry.h"
 #include "unixctl.h"
 #include "util.h"
@@ -226,9 +227,14 @@ unixctl_show(struct unixctl_conn *conn, int argc, const char *argv[],
             continue;
         }
         if (as_json) {
-            json_array_add(list, status_to_json(&status));
+            struct json *object = status_to_json(&status);
+
+            json_object_put(object, "destinations",
+                            sluice_destinations_to_json(ports[i]));
+            json_array_add(list, object);
         } else {
             format_status(&status, &ds);
+            sluice_destinations_format(ports[i], &ds);
         }
     }
     free(ports);

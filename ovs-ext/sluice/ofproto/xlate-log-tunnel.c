@@ -21,6 +21,7 @@
 #include "packets.h"
 #include "sluice/auth-key.h"
 #include "sluice/odp-log-tunnel.h"
+#include "sluice/rendezvous.h"
 #include "unaligned.h"
 
 VLOG_DEFINE_THIS_MODULE(sluice_xlate);
@@ -37,6 +38,7 @@ sluice_xlate_init(struct sluice_xlate *sx,
 
     memset(sx, 0, sizeof *sx);
     sx->action = action;
+    sx->ingress = ingress;
     if (!ingress) {
         sx->port_id = SLUICE_NO_PORT_ID;
         sx->reason = SLUICE_DROP_NO_INGRESS;
@@ -105,35 +107,117 @@ sluice_xlate_read_activity(struct sluice_xlate *sx, const struct flow *flow,
     }
 }
 
-/* Checks the tunnel port, whose device is 'netdev', null if there is no such
+/* Checks a tunnel port, whose device is 'netdev', null if there is no such
  * port.  'is_native' says whether the datapath does tunnels itself.  Returns
- * false if nothing can be sent there.  (A tunnel port is never down.) */
-bool
-sluice_xlate_check_port(struct sluice_xlate *sx, const struct netdev *netdev,
-                        bool is_native)
+ * true and where packets go there, or false and stores the reason. */
+static bool
+check_port(const struct ofpact_log_tunnel *a, const struct netdev *netdev,
+           bool is_native, struct sluice_destination *ret,
+           enum sluice_drop_reason *ret_reason)
 {
-    const struct ofpact_log_tunnel *a = sx->action;
     const struct netdev_tunnel_config *config;
 
     if (!netdev) {
-        sx->reason = SLUICE_DROP_NO_PORT;
+        *ret_reason = SLUICE_DROP_NO_PORT;
         return false;
     }
     config = netdev_get_tunnel_config(netdev);
     if (!config || strcmp(netdev_get_type(netdev), "geneve")) {
-        sx->reason = SLUICE_DROP_NOT_GENEVE;
+        *ret_reason = SLUICE_DROP_NOT_GENEVE;
     } else if (!is_native) {
-        sx->reason = SLUICE_DROP_NOT_NATIVE;
+        *ret_reason = SLUICE_DROP_NOT_NATIVE;
     } else if (config->ip_dst_flow && !a->has_dst) {
-        sx->reason = SLUICE_DROP_NO_DST;
+        *ret_reason = SLUICE_DROP_NO_DST;
     } else if (!config->ip_dst_flow && a->has_dst
                && !ipv6_addr_equals(&config->ipv6_dst, &a->dst)) {
-        sx->reason = SLUICE_DROP_DST_CONFLICT;
+        *ret_reason = SLUICE_DROP_DST_CONFLICT;
     } else {
-        sx->reason = SLUICE_DROP_REFUSED;
+        ret->ip = a->has_dst ? a->dst : config->ipv6_dst;
+        ret->udp_port = ntohs(config->dst_port);
         return true;
     }
     return false;
+}
+
+/* Returns the weight of 'destination' for the packets that 'sx' is about. */
+static uint64_t
+proxy_weight(const struct sluice_xlate *sx,
+             const struct sluice_destination *destination)
+{
+    const struct sluice_tlv_constants *c = &sx->constants;
+    uint8_t proxy[sizeof destination->ip + 2];
+    uint8_t port[8];
+
+    memcpy(proxy, &destination->ip, sizeof destination->ip);
+    sluice_tlv_put_be16(proxy + sizeof destination->ip,
+                        destination->udp_port);
+    sluice_tlv_put_be32(sluice_tlv_put_be32(port, c->tenant), c->ofp_port);
+    return (c->has_vm
+            ? sluice_rendezvous_weight(c->vm, sizeof c->vm,
+                                       proxy, sizeof proxy)
+            : sluice_rendezvous_weight(port, sizeof port,
+                                       proxy, sizeof proxy));
+}
+
+/* Chooses one of the action's ports, of which 'proxies' has what is known, in
+ * the same order.  'is_native' says whether the datapath does tunnels itself.
+ * Returns false if nothing can be sent.
+ *
+ * Whether it is live counts only where there is a choice: a single port is the
+ * best there is.  What none gets is counted for the one that it should have
+ * gone to, so that this one proxy sees it missing. */
+bool
+sluice_xlate_choose(struct sluice_xlate *sx,
+                    const struct sluice_proxy *proxies, bool is_native)
+{
+    const struct ofpact_log_tunnel *a = sx->action;
+    struct sluice_destination best, favourite;
+    uint64_t best_weight = 0, favourite_weight = 0;
+    bool has_favourite = false;
+
+    sx->reason = SLUICE_N_DROP_REASONS;
+    for (size_t i = 0; i < a->n_ports; i++) {
+        struct sluice_destination destination = { .tunnel = a->ports[i] };
+        enum sluice_drop_reason reason;
+
+        if (!check_port(a, proxies[i].netdev, is_native, &destination,
+                        &reason)) {
+            if (sx->reason == SLUICE_N_DROP_REASONS) {
+                sx->reason = reason;
+            }
+            continue;
+        }
+
+        uint64_t weight = (a->n_ports > 1
+                           ? proxy_weight(sx, &destination) : 0);
+        if (!has_favourite || weight > favourite_weight) {
+            has_favourite = true;
+            favourite = destination;
+            favourite_weight = weight;
+        }
+        if (a->n_ports == 1 || proxies[i].is_live) {
+            if (!sx->n_live++ || weight > best_weight) {
+                best = destination;
+                best_weight = weight;
+            }
+        }
+    }
+
+    if (!has_favourite) {
+        return false;
+    }
+    sx->reason = SLUICE_DROP_NO_PROXY;
+    if (sx->n_live) {
+        sx->reason = SLUICE_DROP_REFUSED;
+        sx->port = best.tunnel;
+        favourite = best;
+    }
+    if (!sluice_port_find_destination(sx->ingress, &favourite,
+                                      &sx->port_id)) {
+        sx->reason = SLUICE_DROP_TOO_MANY;
+        return false;
+    }
+    return sx->n_live > 0;
 }
 
 /* Makes 'tnl' what the output to the tunnel port shall use, keeping nothing of
@@ -274,6 +358,11 @@ sluice_xlate_format(const struct sluice_xlate *sx, struct ds *ds)
                   has_activity ? "" : c->has_auth ? ", ACTIVITY"
                   : " and ACTIVITY",
                   c->has_auth ? " and AUTH" : "");
+    if (sx->action->n_ports > 1) {
+        ds_put_format(ds, "; sent to port %"PRIu32", one of %"PRIuSIZE" live "
+                      "ones of %"PRIu8, sx->port, sx->n_live,
+                      sx->action->n_ports);
+    }
     if (sx->action->meter_id) {
         ds_put_format(ds, "; meter %"PRIu32" limits their rate",
                       sx->action->meter_id);

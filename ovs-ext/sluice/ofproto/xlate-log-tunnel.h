@@ -6,8 +6,8 @@
  * to put where.  For one log_tunnel action it calls
  *
  *      sluice_xlate_init()         is the ingress port known?
+ *      sluice_xlate_choose()       which tunnel port, and is it one?
  *      sluice_xlate_read_activity() which id the flow gives its packets
- *      sluice_xlate_check_port()   is the tunnel port one?
  *      sluice_xlate_set_tunnel()   destination, into flow->tunnel
  *        (then the normal output to a tunnel port, within which)
  *        sluice_xlate_stage()      how far it got
@@ -36,11 +36,20 @@ struct ofpact_log_tunnel;
 struct ofpbuf;
 struct ovs_action_push_tnl;
 
+/* A tunnel port that an action names. */
+struct sluice_proxy {
+    const struct netdev *netdev; /* Null: there is no such port. */
+    bool is_live;               /* As far as Open vSwitch knows. */
+};
+
 /* One log_tunnel action while it is translated. */
 struct sluice_xlate {
     const struct ofpact_log_tunnel *action;
+    const struct sluice_port *ingress; /* Null: there is none. */
     struct sluice_tlv_constants constants; /* What goes into the options. */
-    uint32_t port_id;           /* Ingress port in the registry. */
+    uint32_t port_id;           /* Entry in the registry that counts. */
+    ofp_port_t port;            /* Tunnel port, from sluice_xlate_choose(), */
+    size_t n_live;              /* one of so many live ones. */
     uint16_t stamp_ofs;         /* Of the stamped part in the packet. */
     uint16_t mtu;               /* Smallest of the underlay's; 0: none. */
     size_t stamp_at;            /* Where in the actions the stamp is. */
@@ -51,10 +60,10 @@ struct sluice_xlate {
 bool sluice_xlate_init(struct sluice_xlate *,
                        const struct ofpact_log_tunnel *,
                        const struct sluice_port *ingress, ofp_port_t in_port);
+bool sluice_xlate_choose(struct sluice_xlate *, const struct sluice_proxy *,
+                         bool is_native);
 void sluice_xlate_read_activity(struct sluice_xlate *, const struct flow *,
                                 struct flow_wildcards *);
-bool sluice_xlate_check_port(struct sluice_xlate *, const struct netdev *,
-                             bool is_native);
 void sluice_xlate_set_tunnel(const struct sluice_xlate *, struct flow_tnl *);
 void sluice_xlate_build(struct sluice_xlate *, struct ovs_action_push_tnl *);
 void sluice_xlate_put_take(const struct sluice_xlate *,
