@@ -220,7 +220,8 @@ EXTRA_DIST += \
 	tests/bench/peer-rules.def \
 	tests/bench/corpus.py \
 	tests/bench/population.py \
-	tests/bench/rsyslog_peer.py
+	tests/bench/rsyslog_peer.py \
+	tests/bench/switch_bench.py
 
 tests_bench_bench_send_SOURCES = \
 	tests/bench/bench-send.c \
@@ -245,7 +246,7 @@ check-kills: all
 bench: all
 	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(bench_programs)
 	$(AM_V_at)python3 $(srcdir)/tests/bench/bench.py \
-		--builddir '$(abs_top_builddir)' $(BENCH_ARGS)
+		--builddir '$(abs_top_builddir)' --ovs '$(OVS_BUILD)' $(BENCH_ARGS)
 
 # sluice-ship.
 unit_tests += \

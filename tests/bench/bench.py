@@ -28,7 +28,7 @@ import corpus
 import population
 import rsyslog_peer
 
-PARTS = ("whole", "stages", "rsyslog", "instructions", "memory")
+PARTS = ("whole", "stages", "rsyslog", "instructions", "memory", "switch")
 N_CORPUS = 20000
 SPEED_VMS, SPEED_TENANTS = 256, 16
 COMMON_RATE = 10000             # A rate that both sides reach.
@@ -179,7 +179,7 @@ class Bench:
         population.write_population(self.population)
         yaml = self.path("context.yaml")
         population.write_context(yaml)
-        if set(self.parts) - {"rsyslog"}:
+        if set(self.parts) - {"rsyslog", "switch"}:
             subprocess.run([self.program("proxy-vm/sluice-context"),
                             "--once", "--static", yaml, "--snapshot",
                             self.snapshot], check=True)
@@ -557,11 +557,39 @@ def compare(bench, intake, peer):
             bench.report.add("rsyslog-to-" + name, theirs / value, "times")
 
 
+def measure_switch(bench):
+    """What a packet costs in Open vSwitch."""
+    ovs = bench.args.ovs
+    if not ovs or not os.path.exists(
+            os.path.join(ovs, "lib/sluice/odp-log-tunnel.o")):
+        say("no switch: name a build of ovs-ext/prepare-ovs with --ovs")
+        return
+    if os.geteuid():
+        say("no switch: that takes root")
+        return
+    command = [sys.executable,
+               os.path.join(bench.srcdir, "switch_bench.py"), "--ovs", ovs]
+    if bench.args.stock_ovs:
+        command += ["--stock-ovs", bench.args.stock_ovs]
+    if bench.args.quick:
+        command += ["--rounds", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    bench.started.append(process)
+    for row in process.stdout:
+        name, value, unit = row.split()
+        bench.report.add(name, float(value), unit)
+    if process.wait():
+        sys.exit("bench: the switch could not be measured")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--builddir", required=True)
     parser.add_argument("--only", action="append", choices=PARTS,
                         help="measure this part, not all; may be repeated")
+    parser.add_argument("--ovs", help="build directory of Open vSwitch")
+    parser.add_argument("--stock-ovs", help="one without our patches, or "
+                        "Debian's openvswitch-switch-dpdk unpacked")
     parser.add_argument("--rate", type=int, default=100000,
                         help="lines/s to begin with (default: %(default)s)")
     parser.add_argument("--quick", action="store_true",
@@ -590,6 +618,8 @@ def main():
             measure_memory(bench)
         if "instructions" in bench.parts:
             measure_instructions(bench)
+        if "switch" in bench.parts:
+            measure_switch(bench)
         bench.report.write(os.path.join(args.builddir, "bench.json"), about)
     finally:
         bench.stop()
