@@ -468,3 +468,14 @@ fuzz_targets += tests/fuzz/fuzz-bfd
 tests_fuzz_fuzz_bfd_SOURCES = tests/fuzz/fuzz-bfd.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_bfd_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_bfd_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += \
+	tests/fuzz/fuzz-framing \
+	tests/fuzz/fuzz-reassemble
+tests_fuzz_fuzz_framing_SOURCES = tests/fuzz/fuzz-framing.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_framing_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_framing_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_reassemble_SOURCES = tests/fuzz/fuzz-reassemble.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_reassemble_CPPFLAGS = $(PROXY_CPPFLAGS) \
+	-I$(srcdir)/proxy-vm/intake
+tests_fuzz_fuzz_reassemble_LDADD = $(INTAKE_LIBS)
+tests_fuzz_fuzz_reassemble_LDFLAGS = $(FUZZ_LDFLAGS)

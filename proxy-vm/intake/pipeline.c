@@ -59,6 +59,7 @@ struct pipeline {
         uint64_t counters[N_TENANT_COUNTERS];
         uint32_t drops[SLUICE_N_DROPS];
     } books;
+    bool is_many;                   /* Stage 4 has a part in this step. */
     uint64_t ticket;                /* Of the latest step, without 'receive'.*/
     uint64_t latest_ns;             /* Receipt of the latest packet, ditto. */
 };
@@ -280,6 +281,18 @@ now_ms(const struct pipeline *p)
     return p->receive ? (uint64_t) time_msec() : p->latest_ns / 1000000;
 }
 
+/* Comes when the step can't be undone any more. */
+static void
+end_step(struct pipeline *p)
+{
+    p->n_settled = 0;
+    p->n_refused = 0;
+    if (p->is_many) {
+        p->is_many = false;
+        reassemble_end(p->reassemble);
+    }
+}
+
 static void
 begin_task(struct pipeline *p, const struct receive_task *task)
 {
@@ -291,12 +304,10 @@ begin_task(struct pipeline *p, const struct receive_task *task)
 static void
 end_task(struct pipeline *p)
 {
-    p->n_settled = 0;
-    p->n_refused = 0;
     if (p->receive) {
         receive_socket_end_task(p->receive);
     }
-    reassemble_end(p->reassemble);
+    end_step(p);
 }
 
 /* Has stage 4 look after slot 'slot', as a step of its own that has begun. */
@@ -308,6 +319,7 @@ look_after(struct pipeline *p, uint32_t slot, bool evict, bool end)
     struct reassemble_tally tally;
     struct record rec;
 
+    p->is_many = true;
     if (reassemble_look(p->reassemble, slot, evict, step_ticket(p),
                         end ? UINT64_MAX : now_ms(p), now_ns, &rec, &tally)) {
         enter_books(p, rec.meta.vni, &tally);
@@ -332,6 +344,10 @@ reassemble_slot(struct pipeline *p, uint32_t slot, bool evict, bool end)
 static void
 reassemble_all(struct pipeline *p, bool end)
 {
+    if (reassemble_is_idle(p->reassemble)) {
+        return;
+    }
+
     uint64_t now = end ? UINT64_MAX : now_ms(p);
     uint32_t slot;
 
@@ -353,6 +369,7 @@ run_piece(struct pipeline *p, struct record *rec)
                     && reassemble_full(p->reassemble, rec, &slot); i++) {
         reassemble_slot(p, slot, true, false);
     }
+    p->is_many = true;
     rec->msg.hostname = slice_of(NULL, 0);
     p->latest_ns = rec->received_ns;
     reassemble_run(p->reassemble, rec, step_ticket(p), now_ms(p), &tally);
@@ -452,7 +469,7 @@ pipeline_run(struct pipeline *p, struct record *rec)
 {
     run(p, rec);
     parts_done(p->parts);
-    reassemble_end(p->reassemble);
+    end_step(p);
 }
 
 /* Sends the next packet that the receiver has through all stages, and marks it
@@ -470,9 +487,7 @@ drain_one(struct pipeline *p)
     run(p, &rec);
     receive_socket_done(p->receive);
     parts_done(p->parts);
-    p->n_settled = 0;
-    p->n_refused = 0;
-    reassemble_end(p->reassemble);
+    end_step(p);
     return true;
 }
 

@@ -156,9 +156,10 @@ compare_age(const void *a_, const void *b_)
             : (*a)->latest_ms > (*b)->latest_ms);
 }
 
-/* Finds out what the slots have, and wipes all that they do not. */
+/* Finds out what the slots have, and wipes all that they do not, unless it is
+ * known to be 'clean'. */
 static void
-index_all(struct hold *h)
+index_all(struct hold *h, bool clean)
 {
     static bool used[HOLD_N_CHUNKS];
     const struct hold_slot **order = xmalloc(HOLD_N_SLOTS * sizeof *order);
@@ -188,7 +189,7 @@ index_all(struct hold *h)
     for (uint32_t i = HOLD_N_CHUNKS; i-- > 0; ) {
         if (!used[i]) {
             static const uint8_t zeros[HOLD_CHUNK];
-            if (memcmp(h->file->chunks[i], zeros, HOLD_CHUNK)) {
+            if (!clean && memcmp(h->file->chunks[i], zeros, HOLD_CHUNK)) {
                 memset(h->file->chunks[i], 0, HOLD_CHUNK);
             }
             h->free_chunks[h->n_free_chunks++] = i;
@@ -269,7 +270,7 @@ hold_open(const char *path, uint64_t ticket, struct hold **ret)
     hmap_init(&h->shares[HOLD_OF_TENANT]);
     ovs_list_init(&h->all.slots);
     ovs_list_init(&h->due);
-    index_all(h);
+    index_all(h, !path);
     *ret = h;
     return 0;
 }
@@ -635,10 +636,4 @@ uint32_t
 hold_n_slots(const struct hold *h)
 {
     return h->all.n_slots;
-}
-
-uint32_t
-hold_n_chunks(const struct hold *h)
-{
-    return h->all.n_chunks;
 }

@@ -201,8 +201,7 @@ struct hold_slot *hold_oldest(struct hold *);
 struct hold_slot *hold_first_due(struct hold *);
 struct hold_slot *hold_next_due(struct hold *, struct hold_slot *);
 
-/* Returns how many slots are in use, and how many chunks. */
+/* Returns how many slots are in use. */
 uint32_t hold_n_slots(const struct hold *);
-uint32_t hold_n_chunks(const struct hold *);
 
 #endif /* proxy-vm/intake/s4-hold.h */

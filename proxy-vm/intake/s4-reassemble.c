@@ -375,6 +375,12 @@ reassemble_look(struct reassemble *r, uint32_t number, bool evict,
     return true;
 }
 
+bool
+reassemble_is_idle(const struct reassemble *r)
+{
+    return !hold_n_slots(r->hold);
+}
+
 void
 reassemble_end(struct reassemble *r)
 {

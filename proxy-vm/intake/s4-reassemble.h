@@ -70,6 +70,9 @@ bool reassemble_look(struct reassemble *, uint32_t slot, bool evict,
                      uint64_t ticket, uint64_t now_ms, uint64_t now_ns,
                      struct record *rec, struct reassemble_tally *ret);
 
+/* Returns true if nothing is held: then nothing is due. */
+bool reassemble_is_idle(const struct reassemble *);
+
 /* Comes after the step can't be undone any more. */
 void reassemble_end(struct reassemble *);
 

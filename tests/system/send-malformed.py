@@ -73,7 +73,7 @@ PACKETS = [
     ("inner-fragment", "198.18.0.1",
      numbered(4, ip_frame(udp(b"part"), fragment=0x2000))),
     ("inner-protocol", "198.18.0.1",
-     numbered(5, ip_frame(bytes(20), protocol=6))),
+     numbered(5, ip_frame(bytes(20), protocol=1))),
     ("inner-udp", "198.18.0.1", numbered(6, ip_frame(udp(b"x", length=99)))),
     ("inner-empty", "198.18.0.1", numbered(7, ip_frame(udp(b"")))),
     # The number of the packet before, once more.
