@@ -24,6 +24,9 @@ AC_DEFUN([SLUICE_CHECK_OVS], [
   OVS_CFLAGS="-isystem $OVS_BUILD -isystem $OVS_BUILD/include"
   OVS_CFLAGS="$OVS_CFLAGS -isystem $OVS_SOURCE/include"
   OVS_CFLAGS="$OVS_CFLAGS -isystem $OVS_BUILD/lib -isystem $OVS_SOURCE/lib"
+  # What a file needs besides that looks into packets: they are DPDK's, too.
+  OVS_DPDK_CFLAGS=`sed -n 's/^DPDK_CFLAGS = //p' "$OVS_BUILD/Makefile" \
+                   | sed 's/\(^\| \)-I/\1-isystem /g'`
   # Libtool's list of what the library needs, its own archives spelled out.
   ovs_deps=`sed -n "s/^dependency_libs='\(.*\)'/\1/p" \
             "$OVS_BUILD/lib/libopenvswitch.la" \
@@ -36,6 +39,7 @@ AC_DEFUN([SLUICE_CHECK_OVS], [
   AC_SUBST([OVS_SOURCE])
   AC_SUBST([OVS_BUILD])
   AC_SUBST([OVS_CFLAGS])
+  AC_SUBST([OVS_DPDK_CFLAGS])
   AC_SUBST([OVS_LIBS])
 ])
 

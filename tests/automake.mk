@@ -344,6 +344,7 @@ EXTRA_DIST += \
 # The log_tunnel action in Open vSwitch.
 EXTRA_DIST += \
 	tests/fuzz/fuzz-log-tunnel-action.c \
+	tests/fuzz/fuzz-log-tunnel-datapath.c \
 	tests/log-tunnel/skip-fuzz-action.sh
 if OVS_LOG_TUNNEL
 fuzz_targets += tests/fuzz/fuzz-log-tunnel-action
@@ -355,6 +356,16 @@ tests_fuzz_fuzz_log_tunnel_action_SOURCES = \
 tests_fuzz_fuzz_log_tunnel_action_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_CFLAGS)
 tests_fuzz_fuzz_log_tunnel_action_LDADD = $(OVS_LIBS)
 tests_fuzz_fuzz_log_tunnel_action_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-log-tunnel-datapath
+tests_fuzz_fuzz_log_tunnel_datapath_SOURCES = \
+	ovs-ext/sluice/lib/odp-log-tunnel.c \
+	ovs-ext/sluice/lib/odp-split.c \
+	tests/fuzz/fuzz-log-tunnel-datapath.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_log_tunnel_datapath_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_CFLAGS) \
+	$(OVS_DPDK_CFLAGS)
+tests_fuzz_fuzz_log_tunnel_datapath_LDADD = $(OVS_LIBS)
+tests_fuzz_fuzz_log_tunnel_datapath_LDFLAGS = $(FUZZ_LDFLAGS)
 else
 TESTS += tests/log-tunnel/skip-fuzz-action.sh
 endif

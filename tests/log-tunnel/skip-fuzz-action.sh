@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Stands for tests/fuzz/fuzz-log-tunnel-action where that cannot be built.
-echo "1..0 # SKIP fuzz-log-tunnel-action: the Open vSwitch given to" \
+# Stands for tests/fuzz/fuzz-log-tunnel-* where those cannot be built.
+echo "1..0 # SKIP fuzz-log-tunnel-action and -datapath: the Open vSwitch given to" \
      "configure has no log_tunnel; make one with ovs-ext/prepare-ovs"

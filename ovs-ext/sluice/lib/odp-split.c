@@ -15,8 +15,8 @@ enum {
     /* Room before a part, for what the underlay puts there. */
     PART_HEADROOM = 64,
 
-    /* A part whose frame's bytes were fewer would not make room for its own
-     * header where the last part is built; see make_last(). */
+    /* With fewer bytes of the frame, a part would not make room for SPLIT in
+     * the last one; see make_last(). */
     MIN_CAPACITY = SLUICE_TLV_WHOLE(SPLIT),
 };
 
@@ -73,7 +73,8 @@ find_layout(const struct dp_packet *packet, const uint8_t *stamp,
 
     if (packet->l3_ofs != ETH_HEADER_LEN
         || packet->l4_ofs == UINT16_MAX
-        || size < packet->l4_ofs + UDP_HEADER_LEN + SLUICE_TLV_BASE_SIZE) {
+        || size < ((size_t) packet->l4_ofs + UDP_HEADER_LEN
+                   + SLUICE_TLV_BASE_SIZE)) {
         return false;
     }
 
@@ -193,20 +194,21 @@ make_part(const struct dp_packet *packet, const struct frame *f,
     return part;
 }
 
-/* Makes 'packet' its own last part, with the bytes from 'ofs' on.  The header
- * moves over bytes that other parts have taken along, so there is need of
- * neither memory nor headroom, which a DPDK buffer may not have. */
+/* Makes 'packet' its own last part, with the bytes from 'ofs' on.  They move to
+ * the header, over bytes that other parts have taken along, so there is need
+ * of neither memory nor headroom, which a DPDK buffer may not have.  (The
+ * header cannot move to them: an offset in a buffer has 16 bits.) */
 static void
 make_last(struct dp_packet *packet, const struct frame *f, size_t ofs)
 {
-    const size_t begin = ofs - f->layout.inner - SLUICE_TLV_WHOLE(SPLIT);
+    const size_t header_size = f->layout.inner + SLUICE_TLV_WHOLE(SPLIT);
+    const size_t size = dp_packet_size(packet) - ofs;
     uint8_t *data = dp_packet_data(packet);
 
-    memmove(data + begin, data, f->layout.inner);
-    dp_packet_pull(packet, begin);
-    write_options(dp_packet_data(packet), dp_packet_size(packet), f,
-                  f->n_parts - 1);
-    write_lengths(dp_packet_data(packet), dp_packet_size(packet), &f->layout);
+    memmove(data + header_size, data + ofs, size);
+    dp_packet_set_size(packet, header_size + size);
+    write_options(data, header_size + size, f, f->n_parts - 1);
+    write_lengths(data, header_size + size, &f->layout);
 }
 
 /* Executes the rest of the actions on the parts that are waiting. */
