@@ -61,6 +61,7 @@ enum {
     LINE_OWNER_UID = TAG(20, WIRE_VARINT),
     LINE_CLOCK_SKEW_MS = TAG(21, WIRE_FIXED64),
     LINE_AMBIGUOUS = TAG(22, WIRE_VARINT),
+    LINE_RECEIPT = TAG(23, WIRE_BYTES),
 
     GAP_REASON = TAG(1, WIRE_BYTES),
     GAP_PACKETS = TAG(2, WIRE_VARINT),
@@ -262,7 +263,8 @@ line_size(const struct batch_line *l)
         + uint_size(TAG_2, l->owner_pid)
         + uint_size(TAG_2, l->owner_uid)
         + (l->clock_skew_ms ? TAG_2 + 8 : 0)
-        + uint_size(TAG_2, l->ambiguous);
+        + uint_size(TAG_2, l->ambiguous)
+        + bytes_size(TAG_2, l->receipt.size);
 }
 
 size_t
@@ -295,7 +297,8 @@ batch_put_line(uint8_t *buf, size_t cap, const struct batch_line *l)
     p = put_uint(p, LINE_OWNER_PID, l->owner_pid);
     p = put_uint(p, LINE_OWNER_UID, l->owner_uid);
     p = put_fixed64(p, LINE_CLOCK_SKEW_MS, l->clock_skew_ms);
-    put_uint(p, LINE_AMBIGUOUS, l->ambiguous);
+    p = put_uint(p, LINE_AMBIGUOUS, l->ambiguous);
+    put_slice(p, LINE_RECEIPT, l->receipt);
     return total;
 }
 
@@ -481,8 +484,9 @@ read_line(struct slice message, struct batch_line *l)
         case LINE_OWNER_UID: l->owner_uid = f.number; break;
         case LINE_CLOCK_SKEW_MS: l->clock_skew_ms = f.number; break;
         case LINE_AMBIGUOUS: l->ambiguous = f.number != 0; break;
+        case LINE_RECEIPT: l->receipt = f.bytes; break;
         default:
-            valid &= f.tag >> 3 > LINE_AMBIGUOUS >> 3;
+            valid &= f.tag >> 3 > LINE_RECEIPT >> 3;
         }
     }
     return valid && !c.failed

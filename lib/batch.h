@@ -59,6 +59,7 @@ struct batch_line {
     bool ambiguous;
     uint32_t owner_pid;         /* 0: the host does not know the owner. */
     uint32_t owner_uid;
+    struct slice receipt;       /* See struct redact_result. */
     int64_t clock_skew_ms;      /* 0: not worth to be told. */
 };
 

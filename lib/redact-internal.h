@@ -132,6 +132,7 @@ struct redact_rule {
     bool whole;                 /* The literal is all of the key. */
     bool boundary;              /* No letter or digit before the literal. */
     bool enabled;
+    bool builtin;
     char *option;               /* Of a command, as "-p". */
     struct redact_pattern before;   /* What stands before the literal. */
     struct redact_pattern pattern;
@@ -155,6 +156,11 @@ uint32_t redact_run_end(struct redact_scan *, const struct redact_set *,
 /* redact-value.c */
 uint32_t redact_value_end(struct redact_scan *, const struct redact_match *,
                           uint32_t pos);
+
+/* Makes [*start, *end), a value, the field that it is of: with its key, marks
+ * and a separator. */
+void redact_field_of(const struct redact_scan *, uint32_t *start,
+                     uint32_t *end);
 
 /* redact-digits.c */
 bool redact_luhn(const uint8_t *digits, size_t n);

@@ -27,6 +27,7 @@
 struct reader {
     struct redact_rules *rules;
     const char *path;
+    bool builtin;
     yaml_document_t doc;
     char *sentence;             /* The first complaint. */
 };
@@ -422,7 +423,8 @@ read_rules(struct reader *r, const yaml_node_t *node)
          i < node->data.sequence.items.top && !r->sentence; i++, n_new++) {
         struct redact_rules *rules = r->rules;
         struct redact_rule rule = {
-            .matcher = redact_match_shape, .enabled = true
+            .matcher = redact_match_shape, .enabled = true,
+            .builtin = r->builtin
         };
 
         if (rules->n_rules == MAX_RULES) {
@@ -549,7 +551,9 @@ char *
 redact_rules_add(struct redact_rules *rules, const char *path,
                  const char *text, size_t size)
 {
-    struct reader r = { .rules = rules, .path = path };
+    struct reader r = {
+        .rules = rules, .path = path, .builtin = text == redact_builtin_text
+    };
     yaml_parser_t parser;
 
     must(yaml_parser_initialize(&parser) ? &parser : NULL);

@@ -25,6 +25,7 @@
                                  * scheme. */
 #define MAX_RESOURCE 96         /* Bytes of the name of a resource before its
                                  * type. */
+#define FIELD_MAX 128           /* Bytes of a key and what is around it. */
 #define MAX_PARAMS 32           /* Of an Authorization header. */
 
 /* Letters, digits, '_', '-'. */
@@ -586,6 +587,58 @@ redact_match_authorization(struct redact_scan *scan,
     }
     *ret = m;
     return true;
+}
+
+/* Returns where the backslashes that end before 'pos' begin. */
+static uint32_t
+before_escapes(const struct redact_scan *scan, uint32_t pos)
+{
+    while (pos && scan->data[pos - 1] == '\\') {
+        pos--;
+    }
+    return pos;
+}
+
+/* Moves 'pos' back over an opening or closing mark of quotation. */
+static uint32_t
+before_quote(const struct redact_scan *scan, uint32_t pos)
+{
+    return pos && is_quote(scan->data[pos - 1])
+           ? before_escapes(scan, pos - 1) : pos;
+}
+
+void
+redact_field_of(const struct redact_scan *scan, uint32_t *start, uint32_t *end)
+{
+    const uint8_t *data = scan->data;
+    uint32_t value = before_quote(scan, *start);
+    uint32_t p = value;
+    uint32_t stop = *end;
+    uint32_t limit = p > FIELD_MAX ? p - FIELD_MAX : 0;
+
+    while (p > limit && strchr(" \t=:>", data[p - 1]) && data[p - 1]) {
+        p--;
+    }
+    if (p == value) {
+        return;                 /* Without a separator there is no key. */
+    }
+    bool quoted = p && is_quote(data[p - 1]);
+    p = before_quote(scan, p);
+    while (p > limit && redact_set_has(&key_set, data[p - 1])) {
+        p--;
+    }
+    p = quoted ? before_quote(scan, p) : p;
+    if (value < *start) {
+        stop += count_escapes(scan, stop);
+        stop += is_quote(byte_at(scan, stop));
+    }
+    if (byte_at(scan, stop) && strchr(",;& ", data[stop])) {
+        stop++;
+    } else if (p && data[p - 1] && strchr(",;& ", data[p - 1])) {
+        p--;
+    }
+    *start = p;
+    *end = stop;
 }
 
 /* The value of a Cookie or Set-Cookie header: pairs with "; " between. */

@@ -7,10 +7,12 @@
  * Runs in: sluice-intake. */
 #include "sluice-config.h"       /* For asprintf(). */
 
+#include "redact-example.h"
 #include "redact-rules.h"
 
 #include <errno.h>
 #include <hs.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,6 +36,11 @@ static const char over_cap_mark[] =
 
 /* Instead of a rule: the beginning of a mark that is not ours. */
 #define FORGED UINT16_MAX
+
+#define PSEUDONYM_SIZE 8        /* Bytes: 16 hexadecimal digits. */
+
+/* Rules that a receipt names; what others did is summed up. */
+#define MAX_TALLY 16
 
 /* A literal of a rule. */
 struct literal {
@@ -78,6 +85,13 @@ struct engine {
 
     uint8_t out[REDACT_CAP];
     size_t out_size;
+
+    struct tally {
+        uint16_t rule;
+        uint32_t n;
+    } tally[MAX_TALLY];
+    size_t n_tally;
+    char receipt[MAX_TALLY * 64 + 64];
 };
 
 struct redactor {
@@ -88,7 +102,14 @@ struct redactor {
     struct literal *literals;
     size_t n_literals;
     hs_database_t *database;
+    const uint8_t *key;         /* Borrowed; null: none. */
 };
+
+void
+redactor_set_key(struct redactor *r, const uint8_t key[REDACT_KEY_SIZE])
+{
+    r->key = key;
+}
 
 size_t
 redactor_n_rules(const struct redactor *r)
@@ -230,8 +251,17 @@ read_texts(struct redactor *r, const struct redact_options *options)
         sentence = redact_rules_add(&r->rules, text->path, text->data,
                                     text->size);
     }
-    for (size_t i = 0; i < r->rules.n_rules && options->enable_all; i++) {
-        r->rules.rules[i].enabled = true;
+    for (size_t i = 0; i < r->rules.n_rules && !sentence; i++) {
+        struct redact_rule *rule = &r->rules.rules[i];
+
+        rule->enabled |= options->enable_all;
+        if (rule->action == REDACT_PSEUDONYM && !options->has_key
+            && asprintf(&sentence, "%s: the action of rule %s is pseudonym, "
+                        "which needs a key; give redaction-key-file.",
+                        options->n_texts ? options->texts[0].path : "rules",
+                        rule->id) < 0) {
+            abort();
+        }
     }
     return sentence;
 }
@@ -522,18 +552,74 @@ put(struct engine *e, const void *data, size_t size)
     return n == size;
 }
 
-/* Appends the mark of rule 'rule' whole.  Returns whether it fitted. */
+/* Appends the mark of rule 'rule' for 'secret' whole.  Returns whether it
+ * fitted. */
 static bool
-put_mark(struct redactor *r, size_t rule)
+put_mark(struct redactor *r, const struct redact_rule *rule,
+         struct slice secret)
 {
     struct engine *e = r->engine;
-    const char *id = r->rules.rules[rule].id;
-    size_t size = strlen(REDACT_MARK_PREFIX REDACT_MARK_SUFFIX) + strlen(id);
+    char pseudonym[1 + 2 * PSEUDONYM_SIZE + 1] = "";
+    size_t size = strlen(REDACT_MARK_PREFIX REDACT_MARK_SUFFIX)
+                  + strlen(rule->id);
 
+    if (rule->action == REDACT_PSEUDONYM && r->key) {
+        uint8_t hash[crypto_generichash_BYTES_MIN];
+
+        crypto_generichash(hash, sizeof hash, secret.data, secret.size,
+                           r->key, REDACT_KEY_SIZE);
+        pseudonym[0] = ':';
+        sodium_bin2hex(pseudonym + 1, sizeof pseudonym - 1, hash,
+                       PSEUDONYM_SIZE);
+        size += strlen(pseudonym);
+    }
     return size <= REDACT_CAP - OVER_CAP_SIZE - e->out_size
            && put(e, REDACT_MARK_PREFIX, strlen(REDACT_MARK_PREFIX))
-           && put(e, id, strlen(id))
+           && put(e, rule->id, strlen(rule->id))
+           && put(e, pseudonym, strlen(pseudonym))
            && put(e, REDACT_MARK_SUFFIX, strlen(REDACT_MARK_SUFFIX));
+}
+
+/* Notes for the receipt that rule 'rule' took out a secret. */
+static void
+add_tally(struct engine *e, uint16_t rule)
+{
+    size_t i = 0;
+
+    while (i < e->n_tally && e->tally[i].rule != rule) {
+        i++;
+    }
+    if (i == e->n_tally && i < MAX_TALLY) {
+        e->tally[e->n_tally++] = (struct tally) { .rule = rule };
+    }
+    if (i < MAX_TALLY) {
+        e->tally[i].n++;
+    }
+}
+
+/* Puts the receipt together: 'n' redactions in all. */
+static struct slice
+write_receipt(const struct redactor *r, uint32_t n, bool over_cap)
+{
+    struct engine *e = r->engine;
+    size_t size = 0;
+
+    for (size_t i = 0; i < e->n_tally; i++) {
+        size += snprintf(e->receipt + size, sizeof e->receipt - size,
+                         "%s%s:%u", size ? "," : "",
+                         r->rules.rules[e->tally[i].rule].id, e->tally[i].n);
+        n -= e->tally[i].n;
+    }
+    if (over_cap) {
+        size += snprintf(e->receipt + size, sizeof e->receipt - size,
+                         "%sover-cap:1", size ? "," : "");
+        n--;
+    }
+    if (n) {
+        size += snprintf(e->receipt + size, sizeof e->receipt - size,
+                         ",other:%u", n);
+    }
+    return slice_of(e->receipt, size);
 }
 
 /* Writing a message anew. */
@@ -551,23 +637,35 @@ write_mark(struct redactor *r, struct writer *w, const struct redact_match *m,
 {
     struct engine *e = r->engine;
 
-    if (!put(e, e->scan.data + w->copied, m->start - w->copied)) {
+    const struct redact_rule *rr
+        = rule == FORGED ? NULL : &r->rules.rules[rule];
+    uint32_t start = m->start < w->copied ? w->copied : m->start;
+    uint32_t end = m->end < w->copied ? w->copied : m->end;
+
+    if (rr && rr->action == REDACT_DROP_FIELD) {
+        redact_field_of(&e->scan, &start, &end);
+        start = start < w->copied ? w->copied : start;
+    }
+    if (!put(e, e->scan.data + w->copied, start - w->copied)) {
         return false;
     }
-    if (rule == FORGED) {
+    if (!rr) {
         size_t n = strlen(REDACT_FORGED_PREFIX);
         if (n > REDACT_CAP - OVER_CAP_SIZE - e->out_size
             || !put(e, REDACT_FORGED_PREFIX, n)) {
             return false;
         }
-        w->copied = m->end;
+        w->copied = end;
         return true;
     }
-    if (!put_mark(r, rule)) {
+    if (rr->action != REDACT_DROP_FIELD
+        && !put_mark(r, rr, slice_of(e->scan.data + start, end - start))) {
         return false;
     }
-    w->copied = m->end;
+    w->copied = end;
     w->result->n_redactions++;
+    w->result->drop |= rr->action == REDACT_DROP_MESSAGE;
+    add_tally(e, rule);
     if (w->hits) {
         w->hits[rule]++;
     }
@@ -626,6 +724,7 @@ write_message(struct redactor *r, struct slice message, uint64_t *hits,
     struct writer w = { .hits = hits, .result = result };
 
     e->out_size = 0;
+    e->n_tally = 0;
     bool fits = write_marks(r, &w);
     if (fits && w.copied < e->limit) {
         fits = put(e, message.data + w.copied, e->limit - w.copied);
@@ -637,6 +736,10 @@ write_message(struct redactor *r, struct slice message, uint64_t *hits,
         result->over_cap = true;
     }
     result->text = slice_of(e->out, e->out_size);
+    if (result->n_redactions) {
+        result->receipt = write_receipt(r, result->n_redactions,
+                                        result->over_cap);
+    }
 }
 
 void
@@ -669,4 +772,42 @@ redactor_run(struct redactor *r, struct slice message, uint64_t *hits,
         memset(e->starts, 0, (size + 63) / 64 * sizeof *e->starts);
     }
     *ret = result;
+}
+
+char *
+redactor_try_examples(struct redactor *r)
+{
+    size_t n = r->rules.n_rules;
+    uint64_t *hits = calloc(n + 1, sizeof *hits);
+    struct redact_example *e = malloc(sizeof *e);
+    char *sentence = NULL;
+
+    if (!hits || !e) {
+        abort();
+    }
+    for (size_t i = 0; i < n && !sentence; i++) {
+        const struct redact_rule *rule = &r->rules.rules[i];
+
+        for (size_t j = 0; j < rule->n_examples + rule->n_others
+                           && !rule->builtin && rule->enabled && !sentence;
+             j++) {
+            bool must = j < rule->n_examples;
+            const char *s = (must ? rule->examples[j]
+                             : rule->others[j - rule->n_examples]);
+            struct redact_result result;
+
+            hits[i] = 0;
+            redact_example_make(s, j, e);
+            redactor_run(r, slice_of(e->text, e->size), hits, &result);
+            if (!hits[i] == must
+                && asprintf(&sentence, "rule %s: the example \"%.200s\" %s; "
+                            "correct the rule or the example.", rule->id, s,
+                            must ? "does not match" : "matches") < 0) {
+                abort();
+            }
+        }
+    }
+    free(e);
+    free(hits);
+    return sentence;
 }

@@ -8,7 +8,8 @@
  * In: one whole message as the guest sent it (all its fields: a secret may
  * stand in any, or across two).
  * Out: the message with each secret replaced by REDACT_MARK_PREFIX, the rule's
- * id and REDACT_MARK_SUFFIX; the key that led to it stays.  The mark has none
+ * id, perhaps ':' and a pseudonym, and REDACT_MARK_SUFFIX; the key that led to
+ * it stays, unless the rule drops the field.  The mark has none
  * of the bytes that RFC 5424 section 6.3.3 escapes, so structured data stays
  * well-formed.  What looks like the beginning of a mark in the message gets
  * "x-" behind its '<': only the redactor makes marks.
@@ -44,6 +45,8 @@ struct redact_options {
                                          * of later ones first. */
     size_t n_texts;
     bool enable_all;            /* Rules that are off by default, too. */
+    bool has_key;               /* redactor_set_key() will be called, so that
+                                 * rules may ask for pseudonyms. */
     struct redactor *share;     /* Null, or another whose memory it uses as
                                  * well: of the two results, only that of the
                                  * last call is valid. */
@@ -60,6 +63,15 @@ char *redactor_create_with(const struct redact_options *options,
                            struct redactor **ret);
 void redactor_destroy(struct redactor *);
 
+/* Pseudonyms of the next messages are made with 'key', which it borrows.  The
+ * same secret gets the same under the same key. */
+enum { REDACT_KEY_SIZE = 32 };
+void redactor_set_key(struct redactor *, const uint8_t key[REDACT_KEY_SIZE]);
+
+/* Tries the examples of the rules that are not built in.  Returns null, or a
+ * malloc()ed sentence about the first that fails. */
+char *redactor_try_examples(struct redactor *);
+
 size_t redactor_n_rules(const struct redactor *);
 const char *redactor_rule_id(const struct redactor *, size_t rule);
 
@@ -69,6 +81,9 @@ struct redact_result {
                                  * a buffer of the redactor's, valid until the
                                  * next call. */
     uint32_t n_redactions;      /* Marks put in, that of 'over_cap' too. */
+    bool drop;                  /* A rule wants the message dropped. */
+    struct slice receipt;       /* Which rules did it, and how often, as
+                                 * "password:1,token:2"; valid as 'text'. */
     bool over_cap;              /* Input, or what would come out, was larger
                                  * than REDACT_CAP, or looking at the rest
                                  * would have taken too long: it is masked

@@ -712,6 +712,11 @@ put_line_params(struct out *o, const struct rfc5424_source *source,
         put_decimal(o, line->redactions);
         close_param(o);
     }
+    if (line->receipt.size) {
+        open_param(o, PARAM_REDACTED);
+        put_value(o, line->receipt);
+        close_param(o);
+    }
     if (forged) {
         put_param(o, PARAM_FORGED_SD, "1");
     }

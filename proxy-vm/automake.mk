@@ -119,6 +119,11 @@ proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/host-keys.c \
 	proxy-vm/common/host-keys.h
 
+# The redactors of the tenants.
+proxy_vm_libcommon_a_SOURCES += \
+	proxy-vm/common/redaction.c \
+	proxy-vm/common/redaction.h
+
 # The control socket.
 proxy_vm_libcommon_a_SOURCES += \
 	proxy-vm/common/control-frame.c \

@@ -490,3 +490,10 @@ tests_fuzz_fuzz_reassemble_CPPFLAGS = $(PROXY_CPPFLAGS) \
 	-I$(srcdir)/proxy-vm/intake
 tests_fuzz_fuzz_reassemble_LDADD = $(INTAKE_LIBS)
 tests_fuzz_fuzz_reassemble_LDFLAGS = $(FUZZ_LDFLAGS)
+unit_tests += tests/unit/test-redaction
+tests_unit_test_redaction_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/test-redaction.c \
+	tests/unit/unit.h
+tests_unit_test_redaction_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_redaction_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)

@@ -409,6 +409,16 @@ check_tenants(const char *path, const struct yaml_map *map,
                              "there are %u tenants; give at most %d.",
                              config->tenants_count, STATS_MAX_TENANTS);
     }
+    for (size_t i = 0; i < config->tenants_count; i++) {
+        const struct yaml_node *key_file = yaml_map_find(
+            map, "tenants[%"PRIuSIZE"].redaction-key-file", i);
+        if (key_file && !yaml_map_find(map, "tenants[%"PRIuSIZE"]"
+                                       ".redaction-file", i)) {
+            return yaml_complain(path, key_file, "there is no redaction-file "
+                                 "whose rules would use it; give one, or "
+                                 "leave this out.");
+        }
+    }
     char *sentence = check_unique(path, map, "tenants",
                                   config->tenants_count, "id");
     return sentence ? sentence : check_unique(path, map, "tenants",

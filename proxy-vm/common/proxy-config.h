@@ -73,6 +73,8 @@ struct config_tenant {
     uint32_t id;                /* 1 to 0xffffff: the VNI. */
     char *name;
     char *server;               /* HOST:PORT, [IPV6]:PORT; plain TCP. */
+    char *redaction_file;       /* See sluice-redaction(5); may be null. */
+    char *redaction_key_file;   /* See lib/key-file.h; may be null. */
 };
 
 struct config {

@@ -11,6 +11,7 @@
 #include "openvswitch/vlog.h"
 #include "gap.h"
 #include "packets.h"
+#include "redaction.h"
 #include "s2-decap.h"
 #include "s2-join.h"
 #include "s3-account.h"
@@ -43,7 +44,9 @@ struct pipeline {
                                      * taken by the process before. */
     struct account *account;
     struct reassemble *reassemble;
-    struct redactor *redactor;
+    const char *copies;             /* Of files that sluiced publishes; null:
+                                     * the files themselves. */
+    struct redaction *redaction;
     struct enrich *enrich;
     struct store *store;
     uint32_t clock_skew_ms;         /* Lines tell that much or more. */
@@ -171,15 +174,21 @@ store_one_of_many(struct pipeline *p, struct record *rec)
     return drop;
 }
 
-/* Sends a message through the stages behind the fourth, up to the last. */
-static void
+/* Sends a message through the stages behind the fourth, up to the last.
+ * Returns why it is to be dropped, if it is. */
+static enum sluice_drop
 understand(struct pipeline *p, struct record *rec)
 {
-    redactor_run(p->redactor, rec->inner.payload, NULL, &rec->text);
+    redactor_run(redaction_find(p->redaction, rec->meta.vni),
+                 rec->inner.payload, NULL, &rec->text);
+    if (rec->text.drop) {
+        return SLUICE_DROP_REDACTION;
+    }
     syslog_msg_parse(rec->text.text, reference_ns(rec), &rec->msg);
     claims_run(rec, p->clock_skew_ms);
     enrich_run(p->enrich, rec);
     rec->gap = NULL;
+    return SLUICE_DROP_NONE;
 }
 
 /* Stores a gap record; 'rec' says where.  Returns false if that can't be done
@@ -214,8 +223,10 @@ take_message(void *p_, struct record *rec, struct slice message,
     rec->inner.payload = message;
     rec->ambiguous = ambiguous;
     if (message.size) {
-        understand(p, rec);
-        drop = store_one_of_many(p, rec);
+        drop = understand(p, rec);
+        if (!drop) {
+            drop = store_one_of_many(p, rec);
+        }
     }
     counters[TENANT_RECEIVED]++;
     counters[TENANT_DROPPED] += drop != SLUICE_DROP_NONE;
@@ -456,8 +467,10 @@ run(struct pipeline *p, struct record *rec)
             return;
         }
         rec->ambiguous = false;
-        understand(p, rec);
-        drop = store_line(p, rec);
+        drop = understand(p, rec);
+        if (!drop) {
+            drop = store_line(p, rec);
+        }
     }
     account_commit(p->account, rec, drop);
     count_tenant(p, rec, drop);
@@ -634,10 +647,9 @@ pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
         goto out;
     }
     reassemble_by_config(p, options->config);
-    err = redactor_create(&p->redactor);
-    if (err) {
-        error = xasprintf("can't compile the redaction rules: %s",
-                          ovs_strerror(err));
+    p->copies = options->host_keys;
+    error = redaction_load(options->config, p->copies, &p->redaction);
+    if (error) {
         goto out;
     }
     if (options->bfd_sessions) {
@@ -672,7 +684,7 @@ pipeline_destroy(struct pipeline *p)
         liveness_destroy(p->liveness);
         store_destroy(p->store);
         enrich_destroy(p->enrich);
-        redactor_destroy(p->redactor);
+        redaction_destroy(p->redaction);
         reassemble_destroy(p->reassemble);
         parts_destroy(p->parts);
         account_destroy(p->account);
@@ -690,12 +702,20 @@ is_configured(uint32_t tenant, void *config)
 char *
 pipeline_reconfigure(struct pipeline *p, const struct config *config)
 {
-    char *sentence = decap_configure(&p->decap, config->tunnel.option_class,
-                                     config);
+    struct redaction *redaction;
+    char *sentence = redaction_load(config, p->copies, &redaction);
 
     if (sentence) {
         return sentence;
     }
+    sentence = decap_configure(&p->decap, config->tunnel.option_class,
+                               config);
+    if (sentence) {
+        redaction_destroy(redaction);
+        return sentence;
+    }
+    redaction_destroy(p->redaction);
+    p->redaction = redaction;
     p->clock_skew_ms = config->context.clock_skew_ms;
     reassemble_by_config(p, config);
     store_flush(p->store, is_configured, (void *) config);

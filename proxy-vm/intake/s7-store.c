@@ -530,6 +530,7 @@ put_line(const struct record *rec, uint32_t source, uint8_t *buf, size_t room)
         .sd = rec->msg.sd,
         .msg = rec->msg.msg,
         .redactions = rec->text.n_redactions,
+        .receipt = rec->text.receipt,
         .clock_skew_ms = rec->clock_skew_ms,
         .src_ip = slice_of(rec->inner.src_ip, sizeof rec->inner.src_ip),
         .owner_pid = has & TUNNEL_HAS_OWNER ? rec->meta.owner_pid : 0,

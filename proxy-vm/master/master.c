@@ -13,6 +13,7 @@
 
 #include "proxy-config.h"
 #include "host-keys.h"
+#include "redaction.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "setup.h"
@@ -209,6 +210,9 @@ master_create(char *config_path, char *libexec, struct master **ret)
         sentence = host_keys_check(m->config);
     }
     if (!sentence) {
+        sentence = redaction_check(m->config);
+    }
+    if (!sentence) {
         sentence = prepare(m, text, size);
     }
     free(text);
@@ -402,6 +406,9 @@ reload(struct master *m)
     }
     if (!sentence) {
         sentence = host_keys_check(new);
+    }
+    if (!sentence) {
+        sentence = redaction_check(new);
     }
     if (!sentence && tunnel_moved(m->config, new)) {
         sentence = setup_bind(new, m->socket_fd, &socket_fd);

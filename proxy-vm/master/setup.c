@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "host-keys.h"
+#include "redaction.h"
 #include "proxy-config.h"
 #include "openvswitch/vlog.h"
 #include "seal.h"
@@ -270,6 +271,10 @@ publish_host_keys(const struct config *config, const struct child_user *intake)
 {
     char *dir = config_path_host_keys(config);
     char *sentence = host_keys_copy(config, dir, intake->uid);
+
+    if (!sentence) {
+        sentence = redaction_copy(config, dir, intake->uid);
+    }
 
     free(dir);
     return sentence;

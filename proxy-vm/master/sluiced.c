@@ -22,6 +22,7 @@
 #include "proxy-config.h"
 #include "control.h"
 #include "host-keys.h"
+#include "redaction.h"
 #include "master.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -115,6 +116,9 @@ check(const char *path)
 
     if (!sentence) {
         sentence = host_keys_check(config);
+        if (!sentence) {
+            sentence = redaction_check(config);
+        }
         if (sentence) {
             config_destroy(config);
         }

@@ -52,6 +52,7 @@ full_line(void)
         .sd = slice_from_string("[a@1 b=\"c\"]"),
         .msg = slice_from_string("GET / 200"),
         .redactions = 129,
+        .receipt = slice_from_string("token:128,iban:1"),
         .src_ip = slice_of(bytes16, 16),
         .clock_skew_ms = -3600250,
         .gap = {
@@ -112,6 +113,7 @@ assert_same_line(const struct batch_line *a, const struct batch_line *b)
     assert_same_slice(a->sd, b->sd);
     assert_same_slice(a->msg, b->msg);
     assert_int_equal(a->redactions, b->redactions);
+    assert_same_slice(a->receipt, b->receipt);
     assert_same_slice(a->src_ip, b->src_ip);
     assert_int_equal(a->clock_skew_ms, b->clock_skew_ms);
     assert_same_slice(a->gap.reason, b->gap.reason);
@@ -201,6 +203,7 @@ generated_code_reads_the_same_line(void **state)
         .sd = slice_from_proto(p->sd),
         .msg = slice_from_proto(p->msg),
         .redactions = p->redactions,
+        .receipt = slice_from_string(p->receipt),
         .src_ip = slice_from_proto(p->src_ip),
         .clock_skew_ms = p->clock_skew_ms,
         .gap = {

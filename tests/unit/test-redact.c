@@ -318,6 +318,135 @@ encoded_secrets_go_where_they_stand(void **state)
                "SHA256:hiphGPkcwjp6PqCrRNNBmzI8rvB8TLUFyTTJ8wtM0Zk \\/x");
 }
 
+/* Returns a redactor with the rules that 'text' says, or fails. */
+static struct redactor *
+create_with(const char *text)
+{
+    static const uint8_t key[REDACT_KEY_SIZE] = "0123456789abcdef";
+    const struct redact_text texts[] = { { "own.yaml", text, strlen(text) } };
+    const struct redact_options options = {
+        .texts = texts, .n_texts = 1, .has_key = true
+    };
+    struct redactor *r = NULL;
+    char *sentence = redactor_create_with(&options, &r);
+
+    if (sentence) {
+        fail_msg("%s", sentence);
+    }
+    redactor_set_key(r, key);
+    return r;
+}
+
+static void
+own_rules_go_before_the_built_in_ones(void **state)
+{
+    struct redactor *r = create_with(
+        "rules:\n"
+        "  - id: acme\n"
+        "    literals: [acme_]\n"
+        "    pattern: '[a-z0-9]{8,}'\n"
+        "    match-examples: ['acme_{{word 8}}']\n"
+        "    other-examples: ['acme_x']\n"
+        "enable: [email]\ndisable: [token]\nallow: [changeme]\n");
+    void *own = r;
+
+    (void) state;
+    assert_null(redactor_try_examples(r));
+    check(&own, "acme_12345678 a@b.example", "<redacted:acme> <redacted:email>");
+    check(&own, "token=abc password=changeme password=x",
+          "token=abc password=changeme password=<redacted:password>");
+    redactor_destroy(r);
+}
+
+static void
+mistakes_in_own_rules_are_told_with_their_line(void **state)
+{
+    static const struct {
+        const char *text, *sentence;
+    } bad[] = {
+        { "rules:\n  - literals: [abc]\n", "own.yaml:2: a rule has no id; " },
+        { "rules:\n  - id: A\n", "own.yaml:2: the id \"A\" is not of" },
+        { "rules:\n  - id: a\n    pattern: '[a'\n",
+          "own.yaml:3: pattern \"[a\" is no pattern" },
+        { "rules:\n  - id: a\n    colour: red\n",
+          "own.yaml:3: a rule has no key \"colour\"" },
+        { "\n\ndisable: [nosuch]\n", "own.yaml:3: disable: there is no" },
+        { "actions:\n  token: burn\n", "own.yaml:2: token is \"burn\"" },
+        { "actions: {token: [}\n", "own.yaml:1: this is not YAML" },
+        { "- a\n", "own.yaml:1: the file is not a mapping" },
+        { "actions: {token: pseudonym}\n", "own.yaml: the action of rule" },
+        { "rules:\n  - {id: token, literals: [abc]}\n",
+          "own.yaml:2: rule token: there is a rule" },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct redact_text texts[] = {
+            { "own.yaml", bad[i].text, strlen(bad[i].text) }
+        };
+        const struct redact_options options = { .texts = texts, .n_texts = 1 };
+        struct redactor *r = NULL;
+        char *sentence = redactor_create_with(&options, &r);
+
+        if (!sentence || strncmp(sentence, bad[i].sentence,
+                                 strlen(bad[i].sentence))) {
+            fail_msg("\"%s\": %s", bad[i].text,
+                     sentence ? sentence : "accepted");
+        }
+        free(sentence);
+    }
+}
+
+static void
+pseudonyms_are_the_same_for_the_same_secret_and_key(void **state)
+{
+    static const uint8_t other_key[REDACT_KEY_SIZE] = "another key here";
+    struct redactor *r = create_with("actions: {password: pseudonym}\n");
+    char first[256], second[256];
+    struct slice out;
+
+    (void) state;
+    out = redact(r, slice_from_string("password=a password=b password=a"));
+    snprintf(first, sizeof first, "%.*s", (int) out.size,
+             (const char *) out.data);
+    assert_memory_equal(first, "password=<redacted:password:", 28);
+    char *b = strchr(first, ' '), *a = strrchr(first, ' ');
+    assert_memory_equal(first, a + 1, 45);
+    assert_memory_not_equal(first, b + 1, 45);
+    redactor_set_key(r, other_key);
+    out = redact(r, slice_from_string("password=a"));
+    snprintf(second, sizeof second, "%.*s", (int) out.size,
+             (const char *) out.data);
+    assert_memory_not_equal(first, second, 45);
+    redactor_destroy(r);
+}
+
+static void
+fields_and_messages_are_dropped_as_asked(void **state)
+{
+    struct redactor *r = create_with(
+        "actions: {password: drop-field, token: drop-message}\n");
+    void *own = r;
+    struct redact_result result;
+
+    (void) state;
+    check(&own, "a=1 password=x b=2", "a=1 b=2");
+    check(&own, "a=1 password=\"x y\"", "a=1");
+    check(&own, "{\"a\":1,\"password\":\"x\",\"b\":2}",
+          "{\"a\":1,\"b\":2}");
+    check(&own, "{\"password\":\"x\"}", "{}");
+    check(&own, "/x?a=1&password=y", "/x?a=1");
+    check(&own, "[a@1 password=\"x\" b=\"c\"]", "[a@1 b=\"c\"]");
+    redactor_run(r, slice_from_string("password=x secret=y token=z token=w"),
+                 NULL, &result);
+    assert_true(result.drop);
+    assert_slice_equal(result.receipt, "password:1,secret:1,token:2");
+    redactor_run(r, slice_from_string("a=1"), NULL, &result);
+    assert_false(result.drop);
+    assert_int_equal(result.receipt.size, 0);
+    redactor_destroy(r);
+}
+
 static void
 secrets_are_found_in_any_field_of_a_line(void **state)
 {
@@ -540,6 +669,10 @@ main(void)
         TEST(secrets_that_adjoin_or_overlap_all_go),
         TEST(marks_of_guests_are_renamed),
         TEST(encoded_secrets_go_where_they_stand),
+        cmocka_unit_test(own_rules_go_before_the_built_in_ones),
+        cmocka_unit_test(mistakes_in_own_rules_are_told_with_their_line),
+        cmocka_unit_test(pseudonyms_are_the_same_for_the_same_secret_and_key),
+        cmocka_unit_test(fields_and_messages_are_dropped_as_asked),
         TEST(secrets_are_found_in_any_field_of_a_line),
         TEST(structured_data_stays_well_formed),
         TEST(any_byte_may_come),

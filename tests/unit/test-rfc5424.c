@@ -144,6 +144,7 @@ a_line_with_everything_has_everything(void **state)
     line.sd = slice_from_string("[a@1 b=\"\\]\"][" SD_ID " c=\"d\"]");
     line.msg = slice_from_string("hello");
     line.redactions = 2;
+    line.receipt = slice_from_string("password:1,token:1");
     line.owner_pid = 4711;
     line.owner_uid = 0;
     line.src_ip = slice_of(ipv4, 16);
@@ -155,7 +156,8 @@ a_line_with_everything_has_everything(void **state)
                    "activity=\"4bf92f3577b34da6a3ce929d0e0e4736\" "
                    "owner-pid=\"4711\" owner-uid=\"0\" "
                    "claimed-host=\"db-9\" src-ip=\"10.0.0.1\" "
-                   "time-is-receipt=\"1\" redactions=\"2\" forged-sd=\"1\" "
+                   "time-is-receipt=\"1\" redactions=\"2\" "
+                   "redacted=\"password:1,token:1\" forged-sd=\"1\" "
                    "origin=\"stock\" ctx=\"pending\" guest-os=\"Debian 12\" "
                    "cluster=\"b\"][a@1 b=\"\\]\"][x-" SD_ID " c=\"d\"] hello");
 }
