@@ -67,6 +67,23 @@ no_secret() {
     return "$rc"
 }
 
+# no_secret_in_memory: none is in that of sluiced or of a shipper, which is what
+# a core dump of them would have.
+no_secret_in_memory() {
+    local pids
+    mapfile -t pids < <(topo_sluicectl --json status | python3 -c '
+import json, os, sys
+pids = [program["pid"] for program in json.load(sys.stdin)["programs"]
+        if program["name"].startswith("ship")]
+assert pids
+for pid in pids:
+    print(pid)
+with open(f"/proc/{pids[0]}/stat", encoding="utf-8") as stat:
+    print(stat.read().rpartition(")")[2].split()[1])')
+    ((${#pids[@]} >= 2)) &&
+        lines_secrets | "$common_here/memory.py" "${pids[@]}"
+}
+
 # nowhere TEXT FILE...: in none of the files, nor beneath.
 nowhere() {
     local text=$1
@@ -104,6 +121,8 @@ check_lines() {
             judge redacted "$tenant" "$@"
     done
     check "no secret is in any file of the proxy or of a tenant" no_secret
+    check "no secret is in the memory of sluiced and the shippers" \
+        no_secret_in_memory
 }
 
 # shellcheck disable=SC2034 # For the tests.
