@@ -5,7 +5,8 @@
  *
  *     pattern = *item
  *     item    = [ "(" ] set [ "{" min [ "," [ max ] ] "}" ]
- *     set     = byte | "\" class | "[" [ "^" ] 1*( byte [ "-" byte ] | "\" class ) "]"
+ *     set     = byte | "\" class
+ *             | "[" [ "^" ] 1*( byte [ "-" byte ] | "\" class ) "]"
  *     class   = "w" (letters, digits, "_") | "d" | "s" | the byte itself
  *
  * "(" stands where the secret starts; without one the secret starts at the

@@ -604,3 +604,42 @@ redact_rules_find(struct redact_rules *rules, const char *id)
     }
     return NULL;
 }
+
+char *
+redactor_try_examples(struct redactor *r)
+{
+    const struct redact_rules *rules = redactor_rules(r);
+    size_t n = rules->n_rules;
+    uint64_t *hits = calloc(n + 1, sizeof *hits);
+    struct redact_example *e = malloc(sizeof *e);
+    char *sentence = NULL;
+
+    if (!hits || !e) {
+        abort();
+    }
+    for (size_t i = 0; i < n && !sentence; i++) {
+        const struct redact_rule *rule = &rules->rules[i];
+
+        for (size_t j = 0; j < rule->n_examples + rule->n_others
+                           && !rule->builtin && rule->enabled && !sentence;
+             j++) {
+            bool must = j < rule->n_examples;
+            const char *s = (must ? rule->examples[j]
+                             : rule->others[j - rule->n_examples]);
+            struct redact_result result;
+
+            hits[i] = 0;
+            redact_example_make(s, j, e);
+            redactor_run(r, slice_of(e->text, e->size), hits, &result);
+            if (!hits[i] == must
+                && asprintf(&sentence, "rule %s: the example \"%.200s\" %s; "
+                            "correct the rule or the example.", rule->id, s,
+                            must ? "does not match" : "matches") < 0) {
+                abort();
+            }
+        }
+    }
+    free(e);
+    free(hits);
+    return sentence;
+}

@@ -10,7 +10,7 @@
 
 #include "redact-internal.h"
 
-/* Rules of one or several texts, in the order in which they take precedence. */
+/* Rules of one or several texts, those first that take precedence. */
 struct redact_rules {
     struct redact_rule *rules;
     size_t n_rules;

@@ -22,6 +22,15 @@
  * redact_scan_bytes() wants in a row. */
 #define MIN_RUN 12
 
+/* Digits of a run that an island has before and behind what says text. */
+#define ISLAND_BEFORE 64
+#define ISLAND_AFTER 512
+
+/* Bytes that may be decoded: so many, and one for so many of the text.  What
+ * is beyond is masked. */
+#define MAX_DECODED 6144
+#define TEXT_PER_DECODED 64
+
 
 /* Values of digits; 64: none. */
 static const uint8_t base64_values[256] = {
@@ -64,6 +73,7 @@ static const uint8_t hex_values[256] = {
 /* Where a shadow is written. */
 struct out {
     struct redact_shadow *shadow;
+    uint32_t left;              /* Bytes that may yet be decoded. */
     bool full;
 };
 
@@ -91,7 +101,31 @@ put_of(struct out *o, const struct redact_text_map *text, uint8_t byte,
         text->end ? text->end[end - 1] : end);
 }
 
-/* Notes that the byte of 'text' at 'pos' begins something encoded. */
+/* Puts the bytes of 'text' at [start, end) as they are. */
+static void
+put_plain(struct out *o, const struct redact_text_map *text, uint32_t start,
+          uint32_t end)
+{
+    struct redact_shadow *s = o->shadow;
+    uint32_t room = REDACT_CAP - s->size;
+    uint32_t n = end - start < room ? end - start : room;
+
+    o->full |= n < end - start;
+    memcpy(s->data + s->size, text->data + start, n);
+    if (text->start) {
+        memcpy(s->start + s->size, text->start + start, n * sizeof *s->start);
+        memcpy(s->end + s->size, text->end + start, n * sizeof *s->end);
+    } else {
+        for (uint32_t i = 0; i < n; i++) {
+            s->start[s->size + i] = start + i;
+            s->end[s->size + i] = start + i + 1;
+        }
+    }
+    s->size += n;
+}
+
+/* Notes that the byte of 'text' at 'pos' begins something encoded, which makes
+ * a byte. */
 static void
 note(struct out *o, const struct redact_text_map *text, uint32_t pos)
 {
@@ -99,6 +133,10 @@ note(struct out *o, const struct redact_text_map *text, uint32_t pos)
 
     if (start < o->shadow->first) {
         o->shadow->first = start;
+    }
+    if (!o->left--) {
+        o->left = 0;
+        o->full = true;
     }
 }
 
@@ -168,8 +206,8 @@ decode_one(const uint8_t *p, size_t left, int *ret)
     }
 }
 
-/* Undoes what stands in place.  Returns whether there was anything. */
-static bool
+/* Undoes what stands in place; puts nothing if nothing does. */
+static void
 decode_in_place(struct out *o, const struct redact_text_map *text,
                 const uint64_t *escape)
 {
@@ -181,14 +219,15 @@ decode_in_place(struct out *o, const struct redact_text_map *text,
         for (uint64_t w = escape[i]; w && !o->full; w &= w - 1) {
             uint32_t pos = i * 64 + __builtin_ctzll(w);
             int byte = -1;
+            if (pos >= text->size) {
+                break;
+            }
             size_t n = pos < copied ? 0 : decode_one(text->data + pos,
                                                      text->size - pos, &byte);
             if (!n) {
                 continue;
             }
-            for (; copied < pos; copied++) {
-                put_of(o, text, text->data[copied], copied, copied + 1);
-            }
+            put_plain(o, text, copied, pos);
             note(o, text, pos);
             if (byte >= 0) {
                 put_of(o, text, byte, pos, pos + n);
@@ -197,10 +236,9 @@ decode_in_place(struct out *o, const struct redact_text_map *text,
             any = true;
         }
     }
-    for (; any && copied < text->size; copied++) {
-        put_of(o, text, text->data[copied], copied, copied + 1);
+    if (any && !o->full) {
+        put_plain(o, text, copied, text->size);
     }
-    return any;
 }
 
 /* Puts what the base64 digits of 'text' at [start, end) say, the first group
@@ -210,6 +248,12 @@ put_base64(struct out *o, const struct redact_text_map *text, uint32_t start,
            uint32_t end)
 {
     note(o, text, start);
+    uint32_t n = (end - start) * 3 / 4;
+    o->full |= n > o->left;
+    o->left -= n < o->left ? n : o->left;
+    if (o->full) {
+        return;
+    }
     put_of(o, text, '\n', start, start + 1);
     for (uint32_t p = start; end - p >= 2; p += 4) {
         uint32_t v = (base64_values[text->data[p]] << 18
@@ -236,6 +280,12 @@ put_hex(struct out *o, const struct redact_text_map *text, uint32_t start,
         uint32_t end)
 {
     note(o, text, start);
+    uint32_t n = (end - start) / 2;
+    o->full |= n > o->left;
+    o->left -= n < o->left ? n : o->left;
+    if (o->full) {
+        return;
+    }
     put_of(o, text, '\n', start, start + 1);
     for (uint32_t p = start; end - p >= 2; p += 2) {
         put_of(o, text, hex_values[text->data[p]] << 4
@@ -275,34 +325,69 @@ run_start(const uint64_t *bits, uint32_t pos, uint32_t first)
     return pos;
 }
 
+/* An island that is being found out: digits from 'start' on, of which those at
+ * 'last' said text.  None if both are zero. */
+struct island {
+    uint32_t start, last;
+};
+
+typedef void put_island(struct out *, const struct redact_text_map *,
+                        uint32_t start, uint32_t end);
+
+/* Puts the islands of a run that ends at 'end', one for each phase. */
+static void
+put_islands(struct out *o, const struct redact_text_map *text,
+            struct island islands[4], uint32_t end, put_island *put_one)
+{
+    for (int i = 0; i < 4 && !o->full; i++) {
+        struct island *is = &islands[i];
+
+        if (is->last && end - is->start >= MIN_RUN) {
+            put_one(o, text, is->start, end - is->last > ISLAND_AFTER
+                                        ? is->last + ISLAND_AFTER : end);
+        }
+        *is = (struct island) { .start = 0 };
+    }
+}
+
 /* Puts an island for each way in which a run of digits, in groups of 'unit',
- * may say text: 'text_bits' say where a text begins. */
+ * says text: 'text_bits' say where a text begins.  What is far from any text
+ * stays out, lest one accident in a long run make all of it an island. */
 static void
 decode_runs(struct out *o, const struct redact_text_map *text,
             const uint64_t *text_bits, const uint64_t *run_bits, uint32_t unit,
-            void (*put_island)(struct out *, const struct redact_text_map *,
-                               uint32_t, uint32_t))
+            put_island *put_one)
 {
     size_t n_words = (text->size + 63) / 64;
     uint32_t start = 0, end = 0;    /* Of the run. */
-    unsigned int done = 0;          /* Its phases. */
+    struct island islands[4] = { { .start = 0 } };
 
     for (size_t i = 0; i < n_words && !o->full; i++) {
-        for (uint64_t w = text_bits[i]; w; w &= w - 1) {
+        for (uint64_t w = text_bits[i]; w && !o->full; w &= w - 1) {
             uint32_t pos = i * 64 + __builtin_ctzll(w);
 
+            if (pos >= text->size) {
+                break;
+            }
             if (pos >= end) {
+                put_islands(o, text, islands, end, put_one);
                 start = run_start(run_bits, pos, end);
                 end = run_end(run_bits, pos, text->size);
-                done = 0;
             }
-            uint32_t phase = (pos - start) % unit;
-            if (end - start >= MIN_RUN && !(done >> phase & 1)) {
-                put_island(o, text, start + phase, end);
-                done |= 1u << phase;
+            struct island *is = &islands[(pos - start) % unit];
+            if (is->last && pos - is->last > ISLAND_AFTER) {
+                put_one(o, text, is->start, is->last + ISLAND_AFTER);
+                is->last = 0;
             }
+            if (!is->last) {
+                uint32_t back = pos - start < ISLAND_BEFORE
+                                ? (pos - start) / unit * unit : ISLAND_BEFORE;
+                is->start = pos - back;
+            }
+            is->last = pos + 1;
         }
     }
+    put_islands(o, text, islands, end, put_one);
 }
 
 bool
@@ -310,7 +395,9 @@ redact_shadow_make(const struct redact_text_map *text,
                    const struct redact_bitmaps *maps,
                    struct redact_shadow *ret)
 {
-    struct out o = { .shadow = ret };
+    struct out o = {
+        .shadow = ret, .left = MAX_DECODED + text->size / TEXT_PER_DECODED
+    };
 
     ret->data = ret->data_ + REDACT_PADDING;
     ret->size = 0;

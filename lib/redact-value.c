@@ -38,7 +38,7 @@ static const struct redact_set value_set = {
     { 0xf7ffefba00000000, 0x7fffffffffffffff, UINT64_MAX, UINT64_MAX }
 };
 
-/* Letters, digits, and what stands in names of cookies beside: "!#$%&'*+-." and
+/* Letters, digits, and what names of cookies have beside: "!#$%&'*+-." and
  * "^_`|~". */
 static const struct redact_set cookie_set = {
     { 0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0 }
@@ -69,7 +69,8 @@ static const char *const harmless[] = {
     "age", "attempts", "authentication", "count", "endpoint", "expires",
     "expires_at", "expires_in", "expiration", "expiry", "file", "ization",
     "ized", "izer", "len", "length", "less", "limit", "name", "path",
-    "policy", "required", "reset", "s", "smanager", "status", "strength", "ttl", "type",
+    "policy", "required", "reset", "s", "smanager", "status", "strength",
+    "ttl", "type",
     "uri", "url", "usage",
 };
 
@@ -416,8 +417,8 @@ is_directory(const struct redact_scan *scan, uint32_t start, uint32_t end,
                    && !memcmp(scan->data + pos, "unknown", 7)));
 }
 
-/* Returns whether the literal at 'start' and the value at 'pos' are in the name
- * of a resource of AWS, as arn:aws:secretsmanager:eu-west-1:1:secret:name. */
+/* Returns whether the literal at 'start' and the value at 'pos' are in the
+ * name of a resource of AWS, as arn:aws:secretsmanager:eu-west-1:1:secret:name. */
 static bool
 is_resource(const struct redact_scan *scan, uint32_t start, uint32_t pos)
 {

@@ -7,7 +7,6 @@
  * Runs in: sluice-intake. */
 #include "sluice-config.h"       /* For asprintf(). */
 
-#include "redact-example.h"
 #include "redact-rules.h"
 
 #include <errno.h>
@@ -21,10 +20,10 @@
 /* What looking at a literal costs, in bytes looked at. */
 #define HIT_COST 32
 
-/* Bytes that matchers may look at: so many for each byte of the message, and
+/* Bytes that matchers may look at: one for so many bytes of the message, and
  * so many for any.  What is beyond is masked; that is what bounds the time
  * that a hostile message takes. */
-#define BUDGET_PER_BYTE 1
+#define BYTES_PER_BUDGET 2
 #define BUDGET_ANY 16384
 
 /* Shadows of shadows of the message, at most. */
@@ -498,16 +497,18 @@ static void
 find_matches(struct redactor *r)
 {
     struct engine *e = r->engine;
-    uint64_t budget = (BUDGET_ANY
-                       + BUDGET_PER_BYTE * (uint64_t) e->scan.size);
+    uint64_t budget = BUDGET_ANY + e->scan.size / BYTES_PER_BUDGET;
     uint32_t first = 0;
 
     e->shadow = NULL;
     e->budget = e->scan.n_examined + budget;
     scan_text(r);
 
+    /* What is masked anyway needs no shadow. */
     struct redact_text_map text = {
-        .data = e->scan.data, .size = e->scan.size
+        .data = e->scan.data,
+        .size = (e->scan.size - e->limit > REDACT_OVERLAP
+                 ? e->limit + REDACT_OVERLAP : e->scan.size)
     };
     e->budget = e->scan.n_examined + budget;
     for (int i = 0; i < MAX_SHADOWS; i++) {
@@ -529,7 +530,7 @@ find_matches(struct redactor *r)
         e->shadow = shadow;
         e->scan.data = shadow->data;
         e->scan.size = shadow->size;
-        e->scan.n_examined += shadow->size;
+        e->scan.n_examined += shadow->size / BYTES_PER_BUDGET;
         e->n_run++;
         scan_text(r);
         if (e->scan.n_examined > e->budget) {
@@ -772,42 +773,4 @@ redactor_run(struct redactor *r, struct slice message, uint64_t *hits,
         memset(e->starts, 0, (size + 63) / 64 * sizeof *e->starts);
     }
     *ret = result;
-}
-
-char *
-redactor_try_examples(struct redactor *r)
-{
-    size_t n = r->rules.n_rules;
-    uint64_t *hits = calloc(n + 1, sizeof *hits);
-    struct redact_example *e = malloc(sizeof *e);
-    char *sentence = NULL;
-
-    if (!hits || !e) {
-        abort();
-    }
-    for (size_t i = 0; i < n && !sentence; i++) {
-        const struct redact_rule *rule = &r->rules.rules[i];
-
-        for (size_t j = 0; j < rule->n_examples + rule->n_others
-                           && !rule->builtin && rule->enabled && !sentence;
-             j++) {
-            bool must = j < rule->n_examples;
-            const char *s = (must ? rule->examples[j]
-                             : rule->others[j - rule->n_examples]);
-            struct redact_result result;
-
-            hits[i] = 0;
-            redact_example_make(s, j, e);
-            redactor_run(r, slice_of(e->text, e->size), hits, &result);
-            if (!hits[i] == must
-                && asprintf(&sentence, "rule %s: the example \"%.200s\" %s; "
-                            "correct the rule or the example.", rule->id, s,
-                            must ? "does not match" : "matches") < 0) {
-                abort();
-            }
-        }
-    }
-    free(e);
-    free(hits);
-    return sentence;
 }

@@ -120,8 +120,6 @@ fuzz_targets += tests/fuzz/fuzz-redact
 tests_fuzz_fuzz_redact_SOURCES = tests/fuzz/fuzz-redact.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_redact_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_redact_LDFLAGS = $(FUZZ_LDFLAGS)
-EXTRA_PROGRAMS = tests/bench/bench-redact
-CLEANFILES += tests/bench/bench-redact
 tests_bench_bench_redact_SOURCES = tests/bench/bench-redact.c
 tests_bench_bench_redact_LDADD = $(SLUICE_LIBS)
 # The stages of sluice-intake.
@@ -454,10 +452,12 @@ tests_unit_test_clock_skew_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += tests/redact/redaction-report
 tests_redact_redaction_report_SOURCES = tests/redact/redaction-report.c
 tests_redact_redaction_report_LDADD = $(SLUICE_LIBS)
-TESTS += tests/redact/test-recall.sh
+TESTS += tests/redact/test-cost.sh tests/redact/test-recall.sh
+check_PROGRAMS += tests/bench/bench-redact
 EXTRA_DIST += \
 	tests/redact/benign.py \
 	tests/redact/report.py \
+	tests/redact/test-cost.sh \
 	tests/redact/test-recall.sh
 .PHONY: redaction-report
 redaction-report: tests/redact/redaction-report

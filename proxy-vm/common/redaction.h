@@ -30,8 +30,8 @@ struct redactor *redaction_find(struct redaction *, uint32_t tenant);
  * with the examples in the files tried. */
 char *redaction_check(const struct config *config);
 
-/* Writes copies of the files into the directory 'copies', which is there, for a
- * sluice-intake that may not read the files themselves: each belongs to user
+/* Writes copies of the files into the directory 'copies', which is there, for
+ * a sluice-intake that may not read the files themselves: each belongs to user
  * 'uid', who alone may read it.  Returns null or a malloc()ed sentence. */
 char *redaction_copy(const struct config *config, const char *copies,
                      uid_t uid);

@@ -17,7 +17,7 @@ no_plain_text() {
 topo_up
 topo_stop_rsyslog 7
 # Batches stay open long enough to be looked at.
-sed -i 's/max-delay-ms: .*/max-delay-ms: 3000/' "$topo_dir/sluice.yaml"
+sed -i 's/max-delay-ms: .*/max-delay-ms: 8000/' "$topo_dir/sluice.yaml"
 topo_start_proxy
 topo_add_flows
 lines_each lines_send

@@ -352,7 +352,8 @@ own_rules_go_before_the_built_in_ones(void **state)
 
     (void) state;
     assert_null(redactor_try_examples(r));
-    check(&own, "acme_12345678 a@b.example", "<redacted:acme> <redacted:email>");
+    check(&own, "acme_12345678 a@b.example",
+          "<redacted:acme> <redacted:email>");
     check(&own, "token=abc password=changeme password=x",
           "token=abc password=changeme password=<redacted:password>");
     redactor_destroy(r);
