@@ -23,6 +23,7 @@
 #include "sluice/activity.h"
 #include "sluice/auth-key.h"
 #include "sluice/odp-split.h"
+#include "sluice/ovs-compat.h"
 #include "sluice/push-ready.h"
 #include "timeval.h"
 #include "util.h"
@@ -424,13 +425,15 @@ write_stamp(struct dp_packet *packet, uint8_t *p,
     const uint8_t *geneve = (const uint8_t *) (udp + 1);
     size_t size;
     uint8_t *auth = key ? find_auth(packet, p, &size) : NULL;
-    const bool had_activity = udp->udp_csum && find_activity(p);
+    const bool has_csum = (udp->udp_csum
+                           && !sluice_compat_udp_csum_is_pending(packet));
+    const bool had_activity = has_csum && find_activity(p);
 
     sluice_tlv_stamp(p, values);
     if (auth) {
         sluice_tlv_auth(key, geneve, size, auth - geneve, auth);
     }
-    if (udp->udp_csum) {
+    if (has_csum) {
         update_checksum(udp, p, had_activity, auth);
     }
 }

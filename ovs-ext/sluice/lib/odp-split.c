@@ -6,8 +6,12 @@
 
 #include "sluice/odp-split.h"
 
+#include <netinet/in.h>
+#include <netinet/ip6.h>
+
 #include "csum.h"
 #include "packets.h"
+#include "sluice/ovs-compat.h"
 #include "sluice/tlv.h"
 #include "util.h"
 
@@ -209,6 +213,7 @@ make_last(struct dp_packet *packet, const struct frame *f, size_t ofs)
     dp_packet_set_size(packet, header_size + size);
     write_options(data, header_size + size, f, f->n_parts - 1);
     write_lengths(data, header_size + size, &f->layout);
+    sluice_compat_checksums_are_done(packet);
 }
 
 /* Executes the rest of the actions on the parts that are waiting. */

@@ -50,6 +50,9 @@ sluice_push_complete_checksum(struct dp_packet *packet)
     ovs_be16 *csum;
     uint32_t sum;
 
+    if (sluice_compat_complete_checksums(packet)) {
+        return true;
+    }
     if (!find_checksum(packet, &protocol, &csum)) {
         return false;
     }

@@ -19,6 +19,7 @@
 
 #include "dp-packet.h"
 #include "packets.h"
+#include "sluice/ovs-compat.h"
 #include "sluice/tlv.h"
 #include "util.h"
 
@@ -45,8 +46,7 @@ sluice_push_has_room(const struct dp_packet *packet)
 static inline bool
 sluice_push_is_offloaded(const struct dp_packet *packet)
 {
-    return (dp_packet_hwol_is_tso(packet)
-            || dp_packet_hwol_tx_l4_checksum(packet));
+    return sluice_compat_is_offloaded(packet);
 }
 
 #endif /* sluice/push-ready.h */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What differs between the versions of Open vSwitch that there are patches
+ * for, so that our other files need not know which one they are in.  In: a
+ * packet.  Out: what its offload flags mean for us.  Runs in PMD threads.
+ *
+ * A version is told by what its headers define.  Open vSwitch 3.1 completes
+ * the checksums of a tunnel header when it pushes it.  Later versions only
+ * mark them as missing, and the device or the code that sends completes them;
+ * 3.5 does so with all checksums, those of the inner frame included. */
+
+#ifndef SLUICE_OVS_COMPAT_H
+#define SLUICE_OVS_COMPAT_H 1
+
+#include <stdbool.h>
+
+#include "dp-packet.h"
+#include "openvswitch/compiler.h"
+
+/* Returns true if somebody else was to complete a checksum of 'packet', or to
+ * cut it into segments. */
+static inline bool
+sluice_compat_is_offloaded(const struct dp_packet *packet)
+{
+#ifdef DP_PACKET_OL_TX_ANY_CKSUM
+    return (dp_packet_hwol_is_tso(packet)
+            || *dp_packet_ol_flags_ptr(packet) & DP_PACKET_OL_TX_ANY_CKSUM);
+#else
+    return (dp_packet_hwol_is_tso(packet)
+            || dp_packet_hwol_tx_l4_checksum(packet));
+#endif
+}
+
+/* Completes the checksums of 'packet', which is not cut into segments any
+ * more, where Open vSwitch has code for it; otherwise returns false. */
+static inline bool
+sluice_compat_complete_checksums(struct dp_packet *packet OVS_UNUSED)
+{
+#ifdef DP_PACKET_OL_TX_ANY_CKSUM
+    if (dp_packet_hwol_is_tso(packet)) {
+        dp_packet_hwol_reset_tcp_seg(packet);
+    }
+    dp_packet_ol_send_prepare(packet, 0);
+    packet->csum_start = 0;
+    packet->csum_offset = 0;
+    return true;
+#else
+    return false;
+#endif
+}
+
+/* Returns true if the checksum in the outer UDP header of 'packet' is no
+ * checksum yet but a mark, which gives way to one when the packet is sent. */
+static inline bool
+sluice_compat_udp_csum_is_pending(struct dp_packet *packet OVS_UNUSED)
+{
+#ifdef DP_PACKET_OL_TX_ANY_CKSUM
+    return dp_packet_hwol_is_outer_udp_cksum(packet);
+#else
+    return false;
+#endif
+}
+
+/* Notes that all checksums of 'packet' are there now, and that its bytes are
+ * to be sent as they are. */
+static inline void
+sluice_compat_checksums_are_done(struct dp_packet *packet OVS_UNUSED)
+{
+#ifdef DP_PACKET_OL_TX_ANY_CKSUM
+    *dp_packet_ol_flags_ptr(packet) &= (~DP_PACKET_OL_SUPPORTED_MASK
+                                        | DP_PACKET_OL_RSS_HASH
+                                        | DP_PACKET_OL_FLOW_MARK);
+    packet->inner_l3_ofs = UINT16_MAX;
+    packet->inner_l4_ofs = UINT16_MAX;
+#endif
+}
+
+#endif /* sluice/ovs-compat.h */
