@@ -9,6 +9,7 @@
 #include "sluice/port-registry.h"
 
 #include <netinet/in.h>
+#include <netinet/ip6.h>
 
 #include "csum.h"
 #include "dp-packet.h"
