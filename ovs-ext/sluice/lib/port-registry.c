@@ -57,7 +57,7 @@ struct sluice_port {
     char *tenant_id;            /* external_ids:sluice-tenant, or null. */
     char *owner_id;             /* external_ids:sluice-owner, or null. */
 
-    int mtu;                    /* See sluice_port_set_mtu(). */
+    int mtu;                    /* See sluice_port_set_mtu(); at first -1. */
     bool is_live;               /* See sluice_port_set_live(). */
     unsigned int n_deaths;      /* Likewise. */
 
@@ -280,14 +280,19 @@ sluice_port_configure(struct sluice_port *port,
     seq_change(tnl_conf_seq);
 }
 
-/* Makes flows revalidate if 'mtu' is not what it was at the last call: what is
- * too large for an underlay is decided when a flow is translated. */
+/* Makes flows revalidate if 'mtu', 0 if it is unknown, is not what it was at
+ * the last call: what is too large for an underlay is decided when a flow is
+ * translated.  The first call is for a port that no flow knows yet. */
 void
 sluice_port_set_mtu(struct sluice_port *port, int mtu)
 {
     if (port->mtu != mtu) {
+        bool is_change = port->mtu >= 0;
+
         port->mtu = mtu;
-        seq_change(tnl_conf_seq);
+        if (is_change) {
+            seq_change(tnl_conf_seq);
+        }
     }
 }
 
@@ -506,6 +511,7 @@ entry_create(const char *bridge, const char *name, ofp_port_t ofp_port)
     port->bridge = xstrdup(bridge);
     port->name = xstrdup(name);
     port->ofp_port = ofp_port;
+    port->mtu = -1;
     ovsrcu_init(&port->identity, xzalloc(sizeof(struct sluice_identity)));
     atomic_init(&port->taken, 0);
     atomic_init(&port->bytes, 0);
