@@ -21,6 +21,7 @@ lib_libsluice_a_SOURCES = \
 	lib/rfc5424-params.def \
 	lib/rfc5424.c \
 	lib/rfc5424.h \
+	lib/text-out.h \
 	lib/seal.h \
 	lib/slice.h \
 	lib/syslog-msg.c \
