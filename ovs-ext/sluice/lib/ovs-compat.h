@@ -31,19 +31,31 @@ sluice_compat_is_offloaded(const struct dp_packet *packet)
 #endif
 }
 
-/* Completes the checksums of 'packet', which is not cut into segments any
- * more, where Open vSwitch has code for it; otherwise returns false. */
+/* Completes those checksums of 'packet' that only some versions leave to
+ * others: that of its IP header, and all of a packet that has a tunnel header
+ * already.  Returns true if none is missing then. */
 static inline bool
 sluice_compat_complete_checksums(struct dp_packet *packet OVS_UNUSED)
 {
 #ifdef DP_PACKET_OL_TX_ANY_CKSUM
-    if (dp_packet_hwol_is_tso(packet)) {
-        dp_packet_hwol_reset_tcp_seg(packet);
-    }
-    dp_packet_ol_send_prepare(packet, 0);
     packet->csum_start = 0;
     packet->csum_offset = 0;
-    return true;
+    if (dp_packet_hwol_is_tunnel(packet) && !dp_packet_hwol_is_tso(packet)) {
+        dp_packet_ol_send_prepare(packet, 0);
+        return true;
+    }
+    if (dp_packet_hwol_tx_ip_csum(packet)) {
+        if (!dp_packet_ip_checksum_good(packet)) {
+            dp_packet_ip_set_header_csum(packet, false);
+            dp_packet_ol_set_ip_csum_good(packet);
+        }
+        dp_packet_hwol_reset_tx_ip_csum(packet);
+    }
+    if (dp_packet_l4_checksum_good(packet)
+        && !dp_packet_hwol_is_tso(packet)) {
+        dp_packet_hwol_reset_tx_l4_csum(packet);
+    }
+    return !sluice_compat_is_offloaded(packet);
 #else
     return false;
 #endif
