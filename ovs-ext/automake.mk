@@ -23,5 +23,5 @@ deb:
 
 # Those packages in the place of Debian's, and back; as root.
 check-deb: deb
-	DEB_DIR=$(abs_builddir)/deb $(srcdir)/tests/system/test-deb.sh
+	DEB_DIR=$(abs_builddir)/deb $(srcdir)/tests/deb/test-deb.sh
 .PHONY: check-deb

@@ -20,13 +20,14 @@ def switch_ports(text):
     for entry in re.split(r'^(?=\S)', text, flags=re.M):
         vm = re.search(r'^    vm (\S+) tenant (\S+)$', entry, re.M)
         figures = re.search(r'packets (\d+) bytes (\d+) sent (\d+)', entry)
-        sequence = re.search(r'sequence (\d+):(\d+)', entry)
-        if vm and figures and sequence:
+        # One for each proxy that the port's packets went to.
+        sequences = re.findall(r'sequence (\d+):(\d+)', entry)
+        if vm and figures and sequences:
             ports[vm.group(1)] = {
                 "tenant": vm.group(2), "packets": int(figures.group(1)),
                 "sent": int(figures.group(3)),
-                "epoch": int(sequence.group(1)),
-                "number": int(sequence.group(2))}
+                "sequences": [(int(epoch), int(number))
+                              for epoch, number in sequences]}
     return ports
 
 
@@ -52,8 +53,8 @@ def check_vms(vms, ports):
         vm = by_uuid.get(uuid)
         if not vm:
             yield f"VM {uuid}: the proxy does not know it"
-        elif (vm["received"], vm["seq_epoch"], vm["seq_highest"]) != (
-                port["sent"], port["epoch"], port["number"]):
+        elif vm["received"] != port["sent"] or (
+                vm["seq_epoch"], vm["seq_highest"]) not in port["sequences"]:
             yield f"VM {uuid}: switch says {port}, proxy says {vm}"
 
 

@@ -94,7 +94,8 @@ next=1                  # Number of the next frame.
 send() {
     local vm=$1 source=$2
     shift 2
-    topo_in "$vm" python3 "$sizes_py" send "$next" "$source" "$topo_logserver" "$@"
+    topo_in "$vm" python3 "$sizes_py" send "$next" "$source" "$topo_logserver" "$@" ||
+        return 1
     next=$((next + $#))
 }
 
@@ -143,7 +144,7 @@ took() {
 
 topo_up
 export COUNT="OVS_RUNDIR='$OVS_RUNDIR' '$OVS_DIR/build/utilities/ovs-appctl' \
-sluice/show | awk '/ packets / { n += \$2 } END { print n + 0 }'"
+sluice/show | awk '/^    packets / { n += \$2 } END { print n + 0 }'"
 cp "$topo_dir/sluice.yaml" "$topo_dir/sluice.yaml.old"
 write_config
 topo_start_proxy

@@ -12,7 +12,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/system/tap.sh
-. "$here/tap.sh"
+. "$here/../system/tap.sh"
 
 DEB_DIR=${DEB_DIR:-$here/../../_build/deb}
 # What is replaced, and what those depend on in the very same version.
@@ -232,7 +232,8 @@ nothing_left() {
 ((EUID == 0)) || skip_all "this makes a chroot and must be root"
 command -v mmdebstrap >/dev/null || skip_all "there is no mmdebstrap"
 for package in "${packages[@]}"; do
-    deb=$(find "$DEB_DIR" -maxdepth 1 -name "${package}_*.deb" 2>/dev/null)
+    deb=$(find "$DEB_DIR" -maxdepth 1 -name "${package}_*.deb" 2>/dev/null ||
+        true)
     [[ -f $deb ]] ||
         skip_all "there is no $package in $DEB_DIR: 'make check-deb' builds it"
     debs+=("/debs/${deb##*/}")
