@@ -172,12 +172,14 @@ check "and what reached it arrives as it was sent" \
     topo_wait 60 "the $n_took that were taken" python3 "$sizes_py" check-any \
     "$topo_dir/t7.log" "$first" "$n_took" "${blast[@]}"
 
-# intake_pid: the id that sluicectl status says.
-intake_pid() {
-    topo_sluicectl --json status | python3 -c '
+# intake_kill: as soon as there is one; before it starts again, it has no id.
+intake_kill() {
+    local pid
+    pid=$(topo_sluicectl --json status | python3 -c '
 import json, sys
 print(*(program["pid"] for program in json.load(sys.stdin)["programs"]
-        if program["name"] == "intake"))'
+        if program["name"] == "intake"))')
+    ((pid > 0)) && kill -9 "$pid"
 }
 
 # Parts that had left the socket wait for the next process.
@@ -191,7 +193,7 @@ sender=$!
 for ((i = 1; i <= 3; i++)); do
     topo_wait 20 "some of the stream" \
         grep -q "frame-$((first + 40 * i - 40)) " "$topo_dir/t7.log" || break
-    kill -9 "$(intake_pid)" || break
+    topo_wait 20 "an intake to kill" intake_kill || break
 done
 wait "$sender"
 check "intake, killed three times, joins each frame once" \
