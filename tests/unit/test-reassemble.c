@@ -779,7 +779,9 @@ make_stream(char *bytes, bool counted, uint32_t wire[N_LINES])
         for (uint32_t more = draw(draw(8) ? 20 : 400); more; more--) {
             line[n++] = "abc <3>\\"[draw(8)];
         }
-        int w = (counted ? sprintf(bytes + size, "%d ", n) : 0);
+        char count[16];
+        int w = counted ? snprintf(count, sizeof count, "%d ", n) : 0;
+        memcpy(bytes + size, count, w);
         memcpy(bytes + size + w, line, n);
         w += n;
         if (!counted) {
