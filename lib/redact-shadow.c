@@ -241,17 +241,25 @@ decode_in_place(struct out *o, const struct redact_text_map *text,
     }
 }
 
+/* Begins with what is encoded at 'start' of 'text' and says 'n' bytes.  Returns
+ * false if the budget has no room for them. */
+static bool
+spend(struct out *o, const struct redact_text_map *text, uint32_t start,
+      uint32_t n)
+{
+    note(o, text, start);
+    o->full |= n > o->left;
+    o->left -= n < o->left ? n : o->left;
+    return !o->full;
+}
+
 /* Puts what the base64 digits of 'text' at [start, end) say, the first group
  * beginning at 'start'. */
 static void
 put_base64(struct out *o, const struct redact_text_map *text, uint32_t start,
            uint32_t end)
 {
-    note(o, text, start);
-    uint32_t n = (end - start) * 3 / 4;
-    o->full |= n > o->left;
-    o->left -= n < o->left ? n : o->left;
-    if (o->full) {
+    if (!spend(o, text, start, (end - start) * 3 / 4)) {
         return;
     }
     put_of(o, text, '\n', start, start + 1);
@@ -279,11 +287,7 @@ static void
 put_hex(struct out *o, const struct redact_text_map *text, uint32_t start,
         uint32_t end)
 {
-    note(o, text, start);
-    uint32_t n = (end - start) / 2;
-    o->full |= n > o->left;
-    o->left -= n < o->left ? n : o->left;
-    if (o->full) {
+    if (!spend(o, text, start, (end - start) / 2)) {
         return;
     }
     put_of(o, text, '\n', start, start + 1);

@@ -700,15 +700,22 @@ a_tcp_segment_may_come_in_fragments(void **state)
 
 /* Kills. */
 
+/* From now on what is held outlives the stage. */
+static void
+keep_in_file(struct fixture *f)
+{
+    reassemble_destroy(f->r);
+    snprintf(f->path, sizeof f->path, "/tmp/test-reassemble-%d",
+             (int) getpid());
+    open_stage(f);
+}
+
 static void
 what_is_held_survives_a_kill(void **state)
 {
     struct fixture *f = *state;
 
-    reassemble_destroy(f->r);
-    snprintf(f->path, sizeof f->path, "/tmp/test-reassemble-%d",
-             (int) getpid());
-    open_stage(f);
+    keep_in_file(f);
     syn(f);
     text(f, 0, "<13>half ");
     part(f, 1, 0);
@@ -725,10 +732,7 @@ a_step_that_was_not_finished_is_done_again(void **state)
 {
     struct fixture *f = *state;
 
-    reassemble_destroy(f->r);
-    snprintf(f->path, sizeof f->path, "/tmp/test-reassemble-%d",
-             (int) getpid());
-    open_stage(f);
+    keep_in_file(f);
     syn(f);
     text(f, 0, "<13>a\n<13>ha");
     expect(f, "[<13>a]");
