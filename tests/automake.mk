@@ -127,7 +127,10 @@ unit_tests += tests/unit/test-account tests/unit/test-receive
 tests_unit_test_account_SOURCES = tests/unit/test-account.c tests/unit/unit.h
 tests_unit_test_account_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_account_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
-tests_unit_test_receive_SOURCES = tests/unit/test-receive.c tests/unit/unit.h
+tests_unit_test_receive_SOURCES = \
+	tests/unit/test-receive.c \
+	tests/unit/udp-pair.h \
+	tests/unit/unit.h
 tests_unit_test_receive_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_receive_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-no-dump
@@ -139,6 +142,7 @@ tests_unit_test_recover_SOURCES = \
 	tests/unit/remove-tree.h \
 	tests/unit/signed-packet.h \
 	tests/unit/test-recover.c \
+	tests/unit/udp-pair.h \
 	tests/unit/unit.h
 tests_unit_test_recover_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_recover_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "s1-receive.h"
+#include "udp-pair.h"
 
 struct fixture {
     char path[64];
@@ -21,16 +22,9 @@ static int
 set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct sockaddr_in sin;
-    socklen_t size = sizeof sin;
-    struct in6_addr addr;
 
     snprintf(f->path, sizeof f->path, "/tmp/test-receive-%d", (int) getpid());
-    inet_pton(AF_INET6, "::ffff:127.0.0.1", &addr);
-    assert_int_equal(receive_socket_bind(&addr, 0, 1 << 20, &f->fd), 0);
-    assert_int_equal(getsockname(f->fd, (struct sockaddr *) &sin, &size), 0);
-    f->sender = socket(AF_INET, SOCK_DGRAM, 0);
-    assert_int_equal(connect(f->sender, (struct sockaddr *) &sin, size), 0);
+    udp_pair_open(&f->fd, &f->sender);
     assert_int_equal(receive_socket_create(f->fd, f->path, &f->receive), 0);
     *state = f;
     return 0;

@@ -5,7 +5,6 @@
 
 #include "unit.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -17,6 +16,7 @@
 #include "seal.h"
 #include "signed-packet.h"
 #include "stats.h"
+#include "udp-pair.h"
 
 struct fixture {
     char dir[64];
@@ -31,9 +31,6 @@ static int
 set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct sockaddr_in sin;
-    socklen_t size = sizeof sin;
-    struct in6_addr addr;
     char secret_key[80];
 
     snprintf(f->dir, sizeof f->dir, "/tmp/sluice-test-recover.XXXXXX");
@@ -48,11 +45,7 @@ set_up(void **state)
     assert_int_equal(seal_key_generate(secret_key, f->public_key), 0);
     f->stats = calloc(1, sizeof *f->stats);
 
-    inet_pton(AF_INET6, "::ffff:127.0.0.1", &addr);
-    assert_int_equal(receive_socket_bind(&addr, 0, 1 << 20, &f->fd), 0);
-    assert_int_equal(getsockname(f->fd, (struct sockaddr *) &sin, &size), 0);
-    f->sender = socket(AF_INET, SOCK_DGRAM, 0);
-    assert_int_equal(connect(f->sender, (struct sockaddr *) &sin, size), 0);
+    udp_pair_open(&f->fd, &f->sender);
     assert_int_equal(receive_socket_create(f->fd, f->rx, &f->receive), 0);
     *state = f;
     return 0;
