@@ -20,8 +20,9 @@
  *      constant per flow            zeros from sluice_tlv_encode(), filled in
  *                                   by sluice_tlv_stamp()  by sluice_tlv_auth()
  *
- * VM, TENANT and OWNER are absent where they are not known ("absent" and
- * "zero" differ), so the stamped part begins at one of a few offsets; it
+ * VM and OWNER are absent where they are not known ("absent" and "zero"
+ * differ), and TENANT where the VNI is enough, which it is to the switch (see
+ * tlv.def), so the stamped part begins at one of a few offsets; it
  * always has SLUICE_TLV_STAMP_SIZE bytes, and nothing but AUTH stands behind
  * it, which is there where the host has a key.  In a part of a frame SPLIT is
  * the last of all options.  ACTIVITY may be constant per flow too, and is not
@@ -100,11 +101,12 @@ struct sluice_tlv_constants {
     uint16_t opt_class;         /* Option class, usually SLUICE_TLV_CLASS. */
     uint8_t flags;              /* SLUICE_TLV_F_*. */
     bool has_vm;                /* Whether 'vm' is valid. */
-    bool has_tenant;            /* Whether 'tenant' is valid. */
+    bool has_tenant;            /* Whether there is a TENANT option. */
     bool has_owner;             /* Whether 'owner_pid', 'owner_uid' are. */
     bool has_auth;              /* Whether there is an AUTH option. */
     uint32_t ofp_port;          /* OpenFlow port the packet came in on. */
-    uint32_t tenant;            /* At most SLUICE_TLV_MAX_TENANT. */
+    uint32_t tenant;            /* At most SLUICE_TLV_MAX_TENANT; equal to
+                                 * the VNI. */
     uint32_t owner_pid;         /* Process id, not 0. */
     uint32_t owner_uid;         /* User id. */
     uint8_t vm[SLUICE_TLV_SIZE_VM]; /* UUID in the order of RFC 4122. */
@@ -220,22 +222,31 @@ sluice_tlv_encode(uint8_t *block, const struct sluice_tlv_constants *c)
     return p - block;
 }
 
-/* Fills 'stamp' into the part of an option block that begins at
- * sluice_tlv_stamp_offset(), which is what 'p' points to.  Touches
- * SLUICE_TLV_STAMP_SIZE bytes at most, and of those the data only. */
+/* Fills a stamp into the part of an option block that begins at
+ * sluice_tlv_stamp_offset(), which is what 'p' points to.  'sequence' has the
+ * epoch in its upper half and the number in the lower.  Touches
+ * SLUICE_TLV_STAMP_SIZE bytes at most, and of those the data only.
+ *
+ * Each switched packet comes through here: whole words at constant places. */
+static inline void
+sluice_tlv_stamp_words(uint8_t *p, uint64_t time_ns, uint64_t sequence,
+                       const uint64_t activity[2])
+{
+    p = sluice_tlv_put_be64(p + SLUICE_TLV_OPT_HEADER_SIZE, time_ns);
+    p = sluice_tlv_put_be64(p + SLUICE_TLV_OPT_HEADER_SIZE, sequence);
+    memcpy(p + SLUICE_TLV_OPT_HEADER_SIZE, activity, SLUICE_TLV_SIZE_ACTIVITY);
+}
+
+/* Fills 'stamp' into the same place. */
 static inline void
 sluice_tlv_stamp(uint8_t *p, const struct sluice_tlv_stamp *stamp)
 {
-    p = sluice_tlv_put_be64(p + SLUICE_TLV_OPT_HEADER_SIZE, stamp->time_ns);
-    p = sluice_tlv_put_be32(p + SLUICE_TLV_OPT_HEADER_SIZE, stamp->epoch);
-    p = sluice_tlv_put_be32(p, stamp->number);
-    /* In two halves, as they were made: a processor that reads at once what it
-     * wrote in two pieces waits for both to reach the cache. */
-    p += SLUICE_TLV_OPT_HEADER_SIZE;
-    memcpy(p, stamp->activity, SLUICE_TLV_SIZE_ACTIVITY / 2);
-    memcpy(p + SLUICE_TLV_SIZE_ACTIVITY / 2,
-           stamp->activity + SLUICE_TLV_SIZE_ACTIVITY / 2,
-           SLUICE_TLV_SIZE_ACTIVITY / 2);
+    uint64_t activity[2];
+
+    memcpy(activity, stamp->activity, sizeof activity);
+    sluice_tlv_stamp_words(p, stamp->time_ns,
+                           (uint64_t) stamp->epoch << 32 | stamp->number,
+                           activity);
 }
 
 /* Computes what the data of AUTH in 'packet' has to be under 'key'.  'packet',

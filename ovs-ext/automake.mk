@@ -6,7 +6,6 @@ EXTRA_DIST += \
 	ovs-ext/check-ovs-upstream \
 	ovs-ext/get-ovs-source \
 	ovs-ext/make-deb \
-	ovs-ext/make-deb \
 	ovs-ext/prepare-ovs
 
 # Open vSwitch's whole testsuite, on the pristine tree and on ours; the summary
@@ -16,12 +15,17 @@ check-ovs-upstream:
 		--summary $(srcdir)/docs/ovs-testsuite.md $(abs_builddir)/ovs-upstream
 .PHONY: check-ovs-upstream
 
-# Debian packages of Open vSwitch with our action, in deb/.
-deb:
+# Debian packages in deb/: of Open vSwitch with our action, and of the proxy's
+# programs (proxy-vm/automake.mk).
+deb-ovs:
 	$(srcdir)/ovs-ext/make-deb $(abs_builddir)/deb
-.PHONY: deb
+deb: deb-ovs
+	$(MAKE) deb-proxy
+.PHONY: deb deb-ovs
 
-# Those packages in the place of Debian's, and back; as root.
+# Open vSwitch's in the place of Debian's, and back; the proxy's installed,
+# upgraded, removed; as root.
 check-deb: deb
 	DEB_DIR=$(abs_builddir)/deb $(srcdir)/tests/deb/test-deb.sh
+	DEB_DIR=$(abs_builddir)/deb $(srcdir)/tests/deb/test-deb-proxy.sh
 .PHONY: check-deb

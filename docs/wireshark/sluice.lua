@@ -207,6 +207,9 @@ function sluice.dissector(tvb, pinfo, root)
     end
     if vni == 0 then
         drop = drop or "tenant-unknown"
+    elseif not seen[0x03] then
+        -- log_tunnel leaves TENANT out; the VNI says the same.
+        tree:add(f.tenant, header(4, 3), vni)
     end
     if drop then
         tree:add(f.drop, drop):set_generated()

@@ -14,9 +14,15 @@
 #include "csum.h"
 #include "dp-packet.h"
 #include "flow.h"
+#include "netlink.h"
+#include "odp-netlink.h"
+#include "odp-util.h"
+#include "openvswitch/ofpbuf.h"
 #include "openvswitch/vlog.h"
 #include "ovstest.h"
 #include "packets.h"
+#include "sluice/activity.h"
+#include "sluice/odp-log-tunnel.h"
 #include "sluice/push-ready.h"
 #include "sluice/rendezvous.h"
 #include "unaligned.h"
@@ -35,6 +41,15 @@ check_sequence(const struct sluice_port *port, uint64_t index,
     sluice_port_sequence(port, index, &got_epoch, &got_number);
     ovs_assert(got_epoch == first_epoch + n_epochs);
     ovs_assert(got_number == number);
+
+    /* The way of a batch, from one packet to the next, is the same. */
+    if (index) {
+        sluice_port_sequence(port, index - 1, &got_epoch, &got_number);
+        uint64_t next = sluice_port_next((uint64_t) got_epoch << 32
+                                         | got_number);
+        ovs_assert(next >> 32 == first_epoch + n_epochs);
+        ovs_assert((uint32_t) next == number);
+    }
 }
 
 /* Numbers follow each other without a gap, begin with 1 in each epoch, and the
@@ -280,14 +295,53 @@ test_checksums_are_completed(void)
     dp_packet_delete(packet);
 }
 
+/* Returns the headroom that a header of 'header_len' bytes needs where 'tags'
+ * VLAN tags are put before it by the underlay. */
+static size_t
+headroom_for(uint32_t header_len, int tags)
+{
+    const struct ovs_action_push_tnl push = { .header_len = header_len };
+    const struct ovs_action_push_vlan vlan = { .vlan_tci = htons(VLAN_CFI) };
+    struct ofpbuf actions;
+
+    ofpbuf_init(&actions, 0);
+    nl_msg_put_u32(&actions, OVS_ACTION_ATTR_METER, 1);
+    sluice_odp_put(&actions, 1, SLUICE_ODP_PASS, 0);
+    odp_put_tnl_push_action(&actions, CONST_CAST(struct ovs_action_push_tnl *,
+                                                 &push));
+    sluice_odp_put(&actions, 1, SLUICE_ODP_STAMP, 82);
+    for (int i = 0; i < tags; i++) {
+        nl_msg_put_unspec(&actions, OVS_ACTION_ATTR_PUSH_VLAN, &vlan,
+                          sizeof vlan);
+    }
+    nl_msg_put_odp_port(&actions, OVS_ACTION_ATTR_OUTPUT, u32_to_odp(1));
+    nl_msg_put_odp_port(&actions, OVS_ACTION_ATTR_OUTPUT, u32_to_odp(2));
+
+    size_t headroom = sluice_push_headroom(actions.data, actions.size);
+    ofpbuf_uninit(&actions);
+    return headroom;
+}
+
+/* The usual header fits into what DPDK leaves before a packet, if nothing else
+ * is put there. */
+static void
+test_usual_header_needs_no_room(void)
+{
+    ovs_assert(headroom_for(126, 0) == 126);
+    ovs_assert(headroom_for(126, 1) >= 126 + VLAN_HEADER_LEN);
+    ovs_assert(headroom_for(178, 2) >= 178 + 2 * VLAN_HEADER_LEN);
+}
+
 /* A packet in a driver's memory gets room for our header, by moving within
  * that memory or out of it. */
 static void
 test_room_is_made(void)
 {
+    enum { HEADROOM = 190 };
+
     for (int i = 0; i < 2; i++) {
         struct dp_packet *packet = make_packet(false, IPPROTO_UDP, 128,
-                                               i ? 0 : SLUICE_PUSH_HEADROOM);
+                                               i ? 0 : HEADROOM);
         struct dp_packet *copy = dp_packet_clone(packet);
 
         if (i) {
@@ -296,13 +350,14 @@ test_room_is_made(void)
             dp_packet_put(copy, dp_packet_data(packet),
                           dp_packet_size(packet));
         }
-        ovs_assert(sluice_push_has_room(packet));
+        ovs_assert(sluice_push_has_room(packet, HEADROOM));
         packet->source = DPBUF_STUB;
-        ovs_assert(!sluice_push_has_room(packet));
-        struct dp_packet *roomy = sluice_push_make_room(packet);
+        ovs_assert(sluice_push_has_room(packet, dp_packet_headroom(packet)));
+        ovs_assert(!sluice_push_has_room(packet, HEADROOM));
+        struct dp_packet *roomy = sluice_push_make_room(packet, HEADROOM);
 
         ovs_assert(i || roomy == packet);
-        ovs_assert(dp_packet_headroom(roomy) >= SLUICE_PUSH_HEADROOM);
+        ovs_assert(dp_packet_headroom(roomy) >= HEADROOM);
         ovs_assert(dp_packet_equal(roomy, copy));
         ovs_assert(roomy->l3_ofs == copy->l3_ofs);
         ovs_assert(roomy->l4_ofs == copy->l4_ofs);
@@ -310,6 +365,53 @@ test_room_is_made(void)
         dp_packet_delete(roomy);
         dp_packet_delete(copy);
     }
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, SLUICE_TLV_SIZE_ACTIVITY);
+}
+
+/* No two new activity ids are the same, within a batch or not, in one thread
+ * or several. */
+static void
+test_new_ids_differ(void)
+{
+    enum { N_THREADS = 4, N_BATCHES = 1000, N = 32, SIZE = 16 };
+    const size_t n_ids = N_THREADS * N_BATCHES * N;
+    uint8_t *ids = xmalloc(n_ids * SIZE), *id = ids;
+    uint64_t last_first = 0;
+
+    for (int i = 0; i < N_THREADS; i++) {
+        struct sluice_random random = { .s = { 0 } };
+
+        for (int j = 0; j < N_BATCHES; j++) {
+            struct sluice_new_ids new_ids;
+
+            sluice_new_ids_init(&new_ids, &random);
+            ovs_assert(new_ids.next[0] && new_ids.next[0] != last_first);
+            last_first = new_ids.next[0];
+            for (int k = 0; k < N; k++, id += SIZE) {
+                memcpy(id, new_ids.next, SIZE);
+                sluice_new_ids_step(&new_ids);
+            }
+        }
+    }
+    qsort(ids, n_ids, SIZE, compare_ids);
+    for (size_t i = 1; i < n_ids; i++) {
+        ovs_assert(compare_ids(ids + (i - 1) * SIZE, ids + i * SIZE));
+    }
+
+    /* Who takes the second halves alone has different ones, too. */
+    for (size_t i = 0; i < n_ids; i++) {
+        memset(ids + i * SIZE, 0, SIZE / 2);
+    }
+    qsort(ids, n_ids, SIZE, compare_ids);
+    for (size_t i = 1; i < n_ids; i++) {
+        ovs_assert(compare_ids(ids + (i - 1) * SIZE, ids + i * SIZE));
+    }
+    free(ids);
 }
 
 /* Returns the entry for packets of 'port' to 'ip':'udp_port'. */
@@ -447,7 +549,9 @@ test_sluice_main(int argc OVS_UNUSED, char *argv[])
     test_reset_amid_packets();
     test_meter_drops();
     test_checksums_are_completed();
+    test_usual_header_needs_no_room();
     test_room_is_made();
+    test_new_ids_differ();
     test_destinations_have_sequences_of_their_own();
     test_destinations_are_limited();
     test_rendezvous_moves_one_share();

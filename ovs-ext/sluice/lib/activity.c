@@ -40,24 +40,19 @@ next_random(uint64_t s[4])
     return result;
 }
 
-/* Stores a new activity id, which is not all zeros.  The order of random bytes
- * is of no interest. */
+/* Prepares for the packets of a batch. */
 void
-sluice_activity_new(struct sluice_random *random,
-                    uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY])
+sluice_new_ids_init(struct sluice_new_ids *ids, struct sluice_random *random)
 {
     uint64_t *s = random->s;
-    uint64_t high, low;
 
-    while (!(s[0] | s[1] | s[2] | s[3])) {
+    while (OVS_UNLIKELY(!(s[0] | s[1] | s[2] | s[3]))) {
         get_entropy_or_die(s, sizeof random->s);
     }
     do {
-        high = next_random(s);
-        low = next_random(s);
-    } while (!(high | low));
-    memcpy(activity, &high, sizeof high);
-    memcpy(activity + sizeof high, &low, sizeof low);
+        ids->next[0] = next_random(s);
+    } while (!ids->next[0]);
+    ids->next[1] = next_random(s);
 }
 
 /* Returns the first activity id in the 'size' bytes of GENEVE options (RFC
@@ -97,8 +92,7 @@ find_in_tunnel(const struct dp_packet *packet, uint16_t opt_class)
 {
     const struct flow_tnl *tnl = &packet->md.tunnel;
 
-    if (OVS_LIKELY(!flow_tnl_dst_is_set(tnl))
-        || !(tnl->flags & FLOW_TNL_F_UDPIF)) {
+    if (!flow_tnl_dst_is_set(tnl) || !(tnl->flags & FLOW_TNL_F_UDPIF)) {
         return NULL;
     }
     return sluice_activity_find((const uint8_t *) tnl->metadata.opts.gnv,

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "dp-packet.h"
+#include "packets.h"
 #include "sluice/tlv.h"
 
 /* Random generator of one thread.  All zeros: not seeded yet. */
@@ -28,8 +29,25 @@ struct sluice_random {
     uint64_t s[4];
 };
 
-void sluice_activity_new(struct sluice_random *,
-                         uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY]);
+/* New ids for a batch.  The first is random, and each further one is a step
+ * away in the second half: never the same within a batch, and of any two
+ * batches as improbably as if each were random.  The step, 2^64 divided by
+ * the golden ratio, spreads them over all values, for who looks at some of the
+ * bits alone. */
+struct sluice_new_ids {
+    uint64_t next[2];           /* The first is not 0. */
+};
+#define SLUICE_NEW_IDS_STEP UINT64_C(0x9e3779b97f4a7c15)
+
+void sluice_new_ids_init(struct sluice_new_ids *, struct sluice_random *);
+
+/* Goes from the id in 'ids', which is not all zeros and whose byte order is of
+ * no interest, to the next. */
+static inline void
+sluice_new_ids_step(struct sluice_new_ids *ids)
+{
+    ids->next[1] += SLUICE_NEW_IDS_STEP;
+}
 
 /* The ids that the packets of a batch brought along, in their order.  Packets
  * without one have no entry. */
@@ -41,6 +59,17 @@ struct sluice_inherited {
         uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY];
     } ids[NETDEV_MAX_BURST];
 };
+
+/* Returns true if the packets of 'batch', which has some, came in from a
+ * tunnel.  One flow took them all, so what holds for one, holds for all: the
+ * port that they came in by, and what a flow did to them.  (Fragments that
+ * ct() held back may join another flow's batch, see docs/flows.md; such a one
+ * may get a new id.) */
+static inline bool
+sluice_inherited_may_be(const struct dp_packet_batch *batch)
+{
+    return flow_tnl_dst_is_set(&batch->packets[0]->md.tunnel);
+}
 
 void sluice_inherited_read(struct sluice_inherited *,
                            const struct dp_packet_batch *,

@@ -45,7 +45,8 @@ DEFINE_STATIC_PER_THREAD_DATA(struct thread_state, thread_state,
                               { .is_taken = false })
 
 static void take(struct thread_state *, struct dp_packet_batch *,
-                 uint32_t port_id, uint16_t flags);
+                 const struct ovs_action_log_tunnel *,
+                 const struct sluice_odp_rest *);
 static void pass(struct thread_state *, const struct dp_packet_batch *,
                  uint32_t port_id);
 static void stamp(struct thread_state *, struct dp_packet_batch *,
@@ -176,7 +177,7 @@ sluice_odp_execute(struct dp_packet_batch *batch,
 {
     switch ((enum sluice_odp_op) a->op) {
     case SLUICE_ODP_TAKE:
-        take(thread_state_get(), batch, a->port_id, a->arg);
+        take(thread_state_get(), batch, a, rest);
         break;
     case SLUICE_ODP_PASS:
         pass(thread_state_get(), batch, a->port_id);
@@ -222,10 +223,10 @@ count_drop(struct dp_packet_batch *batch, uint32_t port_id, uint16_t reason)
     }
 }
 
-/* Makes the packets of 'batch' ready for tnl_push, and removes those that
- * cannot be. */
+/* Makes the packets of 'batch' ready for tnl_push and what is behind it, which
+ * need 'headroom', and removes those that cannot be. */
 static void
-make_ready(struct dp_packet_batch *batch)
+make_ready(struct dp_packet_batch *batch, size_t headroom)
 {
     const size_t n = dp_packet_batch_size(batch);
     struct dp_packet *packet;
@@ -237,8 +238,8 @@ make_ready(struct dp_packet_batch *batch)
             dp_packet_delete(packet);
             continue;
         }
-        if (!sluice_push_has_room(packet)) {
-            packet = sluice_push_make_room(packet);
+        if (!sluice_push_has_room(packet, headroom)) {
+            packet = sluice_push_make_room(packet, headroom);
         }
         dp_packet_batch_refill(batch, packet, i);
     }
@@ -246,31 +247,42 @@ make_ready(struct dp_packet_batch *batch)
 
 static void
 take(struct thread_state *state, struct dp_packet_batch *batch,
-     uint32_t port_id, uint16_t flags)
+     const struct ovs_action_log_tunnel *a,
+     const struct sluice_odp_rest *rest)
 {
-    struct sluice_port *port = sluice_port_find(port_id);
+    struct sluice_port *port = sluice_port_find(a->port_id);
+    const size_t headroom = sluice_push_headroom(rest->actions, rest->size);
     const size_t n = dp_packet_batch_size(batch);
 
     state->is_taken = port != NULL;
     state->n_metered = 0;
     if (!port) {
-        count_drop(batch, port_id, SLUICE_DROP_PORT_GONE);
-        make_ready(batch);
+        count_drop(batch, a->port_id, SLUICE_DROP_PORT_GONE);
+        make_ready(batch, headroom);
         return;
     }
 
-    state->port_id = port_id;
-    state->index = take_batch(port, batch);
-    make_ready(batch);
-    if (OVS_UNLIKELY(dp_packet_batch_size(batch) < n)) {
-        sluice_port_count_drop(port, SLUICE_DROP_OFFLOAD,
-                               n - dp_packet_batch_size(batch));
+    const struct sluice_push_survey survey = sluice_push_survey(batch);
+
+    state->port_id = a->port_id;
+    state->index = sluice_port_take(port, n, survey.n_bytes);
+    if (OVS_UNLIKELY(!sluice_push_is_ready(&survey, headroom))) {
+        make_ready(batch, headroom);
+        if (dp_packet_batch_size(batch) < n) {
+            sluice_port_count_drop(port, SLUICE_DROP_OFFLOAD,
+                                   n - dp_packet_batch_size(batch));
+        }
     }
-    if (flags & SLUICE_ODP_F_METERED) {
+    if (a->arg & SLUICE_ODP_F_METERED) {
         state->n_metered = dp_packet_batch_size(batch);
         sluice_port_count_metered(port, state->n_metered);
     }
-    sluice_inherited_read(&state->inherited, batch, sluice_option_class());
+    state->inherited.n = 0;
+    if (OVS_UNLIKELY(!dp_packet_batch_is_empty(batch)
+                     && sluice_inherited_may_be(batch))) {
+        sluice_inherited_read(&state->inherited, batch,
+                              sluice_option_class());
+    }
 }
 
 /* Counts what the meter left in 'batch'.  Never more than "take" had counted,
@@ -291,26 +303,37 @@ pass(struct thread_state *state, const struct dp_packet_batch *batch,
     }
 }
 
+/* Returns the first byte of 'packet', which is none to look at if that has no
+ * data. */
+static inline uint8_t *
+first_byte(const struct dp_packet *packet)
+{
+    return (uint8_t *) dp_packet_base(packet) + __packet_data(packet);
+}
+
 /* Returns the stamped part of the option block of 'packet', 'ofs' bytes into
  * it, or null if that is not what a pushed header of ours has there.  The
  * checks cost little and keep a hand-made datapath flow from writing into
  * other bytes. */
-static uint8_t *
-find_stamp(struct dp_packet *packet, uint16_t ofs)
+static inline uint8_t *
+find_stamp(const struct dp_packet *packet, size_t ofs)
 {
-    const struct udp_header *udp = dp_packet_l4(packet);
-    uint8_t *p = (uint8_t *) dp_packet_data(packet) + ofs;
-    size_t end = (size_t) ofs + SLUICE_TLV_STAMP_SIZE;
+    uint8_t *p = first_byte(packet) + ofs;
+    /* The part is in the options that begin there.  If there is no L4, or not
+     * before them, this is a very large number. */
+    const size_t ofs_in_options = (ofs - (UDP_HEADER_LEN
+                                          + SLUICE_TLV_BASE_SIZE)
+                                   - packet->l4_ofs);
+    ovs_be16 type_and_size;
 
-    if (!udp
-        || end > dp_packet_size(packet)
-        || p < (uint8_t *) (udp + 1) + SLUICE_TLV_BASE_SIZE
-        || (p - (uint8_t *) udp) % 4
-        || p[2] != SLUICE_TLV_TYPE_TIME
-        || p[3] != SLUICE_TLV_SIZE_TIME / 4) {
+    if (ofs_in_options > SLUICE_TLV_MAX_OPTIONS_SIZE
+        || ofs_in_options % 4
+        || ofs + SLUICE_TLV_STAMP_SIZE > dp_packet_size(packet)) {
         return NULL;
     }
-    return p;
+    memcpy(&type_and_size, p + 2, sizeof type_and_size);
+    return type_and_size == htons(SLUICE_TLV_TYPE_TIME << 8
+                                  | SLUICE_TLV_SIZE_TIME / 4) ? p : NULL;
 }
 
 /* Adds the 64 bits in network byte order at 'p' to the partial checksum
@@ -384,33 +407,28 @@ find_auth(struct dp_packet *packet, uint8_t *p, size_t *ret_size)
 
 /* Returns the activity id that the flow has put into the stamped part of an
  * option block at 'p', or null if each packet gets its own. */
-static const uint8_t *
+static inline const uint8_t *
 find_activity(const uint8_t *p)
 {
     const uint8_t *activity = (p + SLUICE_TLV_STAMP_SIZE
                                - SLUICE_TLV_SIZE_ACTIVITY);
+    uint64_t half[2];
 
-    return (is_all_zeros(activity, SLUICE_TLV_SIZE_ACTIVITY)
-            ? NULL : activity);
+    BUILD_ASSERT_DECL(sizeof half == SLUICE_TLV_SIZE_ACTIVITY);
+    memcpy(half, activity, sizeof half);
+    return half[0] | half[1] ? activity : NULL;
 }
 
-/* Stores the activity id of 'packet', whose stamped part is at 'p'. */
-static void
-choose_activity(struct sluice_random *random,
-                struct sluice_inherited *inherited,
-                const struct dp_packet *packet, const uint8_t *p,
-                uint8_t activity[SLUICE_TLV_SIZE_ACTIVITY])
+/* Whether the outer UDP header of 'packet', in which find_stamp() found one,
+ * has a checksum that is to be corrected. */
+static inline bool
+has_checksum(struct dp_packet *packet)
 {
-    const uint8_t *given = find_activity(p);
+    ovs_be16 csum;
 
-    if (!given) {
-        given = sluice_inherited_find(inherited, packet);
-    }
-    if (given) {
-        memcpy(activity, given, SLUICE_TLV_SIZE_ACTIVITY);
-    } else {
-        sluice_activity_new(random, activity);
-    }
+    memcpy(&csum, (first_byte(packet) + packet->l4_ofs
+                   + offsetof(struct udp_header, udp_csum)), sizeof csum);
+    return OVS_UNLIKELY(csum) && !sluice_compat_udp_csum_is_pending(packet);
 }
 
 /* Writes 'values' to the stamped part of an option block at 'p' in 'packet',
@@ -425,8 +443,7 @@ write_stamp(struct dp_packet *packet, uint8_t *p,
     const uint8_t *geneve = (const uint8_t *) (udp + 1);
     size_t size;
     uint8_t *auth = key ? find_auth(packet, p, &size) : NULL;
-    const bool has_csum = (udp->udp_csum
-                           && !sluice_compat_udp_csum_is_pending(packet));
+    const bool has_csum = has_checksum(packet);
     const bool had_activity = has_csum && find_activity(p);
 
     sluice_tlv_stamp(p, values);
@@ -438,16 +455,122 @@ write_stamp(struct dp_packet *packet, uint8_t *p,
     }
 }
 
-/* Stamps 'packet' with 'values' at 'p' and cuts it into parts, because it is
- * larger than 'mtu'. */
-static enum sluice_split_result
-stamp_large(struct dp_packet *packet, uint8_t *p, uint16_t mtu,
-            const struct sluice_tlv_stamp *values, const uint8_t *key,
-            struct sluice_parts *parts)
+/* What is stamped, from packet to packet of a batch. */
+struct stamper {
+    size_t ofs;                 /* Of the stamped part in the packet. */
+    uint16_t mtu;               /* Of the underlay; 0: none. */
+    size_t max_size;            /* Of a packet that need not be cut. */
+    const uint8_t *key;         /* Null: there is none. */
+
+    uint64_t time_ns;
+    uint64_t sequence;          /* See sluice_port_next(). */
+    struct sluice_new_ids new_ids;
+    struct sluice_inherited inherited; /* Ids that came from tunnels. */
+    struct sluice_parts parts;
+    uint64_t n_too_large;
+};
+
+/* Stamps the packets of 'batch' from 'i' on, as long as they are usual ones:
+ * whole, without AUTH, with neither a checksum nor an activity id yet, and not
+ * the last of an epoch.  That is four words at constant places for each, and
+ * no more should it ever be.  Returns the index of the first that is another. */
+static size_t
+stamp_usual(struct stamper *s, struct dp_packet_batch *batch, size_t i)
 {
-    sluice_tlv_stamp(p, values);
-    return sluice_split(packet, p, mtu, values->number & UINT16_MAX, key,
-                        parts);
+    const size_t n_in_epoch = UINT32_MAX - (uint32_t) s->sequence;
+    const size_t end = i + MIN(dp_packet_batch_size(batch) - i, n_in_epoch);
+    const size_t max_size = s->max_size;
+    const size_t ofs = s->ofs;
+    const uint64_t time_ns = s->time_ns;
+    struct sluice_new_ids new_ids = s->new_ids;
+    uint64_t sequence = s->sequence;
+
+    for (; i < end; i++) {
+        struct dp_packet *packet = batch->packets[i];
+        uint8_t *p = find_stamp(packet, ofs);
+
+        if (OVS_UNLIKELY(!p || dp_packet_size(packet) > max_size
+                         || has_checksum(packet) || find_activity(p))) {
+            break;
+        }
+        sluice_tlv_stamp_words(p, time_ns, sequence++, new_ids.next);
+        sluice_new_ids_step(&new_ids);
+    }
+    s->sequence = sequence;
+    s->new_ids = new_ids;
+    return i;
+}
+
+/* Stamps 'packet', whatever it takes.  Returns false if it cannot be sent. */
+static bool
+stamp_any(struct stamper *s, struct dp_packet *packet)
+{
+    struct sluice_tlv_stamp values = {
+        .time_ns = s->time_ns,
+        .epoch = s->sequence >> 32,
+        .number = s->sequence,
+    };
+    uint8_t *p = find_stamp(packet, s->ofs);
+    const uint8_t *activity;
+
+    s->sequence = sluice_port_next(s->sequence);
+    if (!p) {
+        return false;
+    }
+
+    activity = find_activity(p);
+    if (!activity) {
+        activity = sluice_inherited_find(&s->inherited, packet);
+    }
+    if (activity) {
+        memcpy(values.activity, activity, sizeof values.activity);
+    } else {
+        memcpy(values.activity, s->new_ids.next, sizeof values.activity);
+        sluice_new_ids_step(&s->new_ids);
+    }
+    if (dp_packet_size(packet) <= s->max_size) {
+        write_stamp(packet, p, &values, s->key);
+        return true;
+    }
+
+    sluice_tlv_stamp(p, &values);
+    enum sluice_split_result result
+        = sluice_split(packet, p, s->mtu, values.number & UINT16_MAX, s->key,
+                       &s->parts);
+    s->n_too_large += result == SLUICE_SPLIT_TOO_LARGE;
+    return result == SLUICE_SPLIT_OK;
+}
+
+/* Stamps 'batch', and removes and frees what cannot be sent.  Returns how many
+ * were left. */
+static size_t
+stamp_batch(struct stamper *s, struct dp_packet_batch *batch)
+{
+    const bool has_usual = !s->key && !s->inherited.n;
+    const size_t n = dp_packet_batch_size(batch);
+    size_t n_sent = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t end = has_usual ? stamp_usual(s, batch, i) : i;
+
+        if (OVS_UNLIKELY(n_sent < i)) {
+            memmove(&batch->packets[n_sent], &batch->packets[i],
+                    (end - i) * sizeof batch->packets[0]);
+        }
+        n_sent += end - i;
+        i = end;
+        if (i < n) {
+            struct dp_packet *packet = batch->packets[i];
+
+            if (OVS_LIKELY(stamp_any(s, packet))) {
+                batch->packets[n_sent++] = packet;
+            } else {
+                dp_packet_delete(packet);
+            }
+        }
+    }
+    batch->count = n_sent;
+    return n_sent;
 }
 
 /* Stamps 'batch', whose packets tnl_push has just given a header, and removes
@@ -459,18 +582,12 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
       const struct sluice_odp_rest *rest)
 {
     const size_t n = dp_packet_batch_size(batch);
-    const size_t max_size = ETH_HEADER_LEN + (a->mtu ? a->mtu : UINT16_MAX);
     struct sluice_port *port = (state->is_taken && state->port_id == a->port_id
                                 ? sluice_port_find(a->port_id) : NULL);
-    const uint64_t index = state->index;
-    const uint8_t *key = sluice_auth_key();
-    struct sluice_tlv_stamp values;
-    struct sluice_inherited inherited;
-    struct sluice_parts parts;
-    uint64_t n_sent = 0, n_too_large = 0;
-    struct dp_packet *packet;
     struct timespec now;
-    size_t i;
+    uint32_t epoch, number;
+    struct stamper s;
+    size_t n_sent;
 
     state->is_taken = false;
     if (!port) {
@@ -478,46 +595,31 @@ stamp(struct thread_state *state, struct dp_packet_batch *batch,
         return;
     }
 
+    s.ofs = a->arg;
+    s.mtu = a->mtu;
+    s.max_size = ETH_HEADER_LEN + (a->mtu ? a->mtu : UINT16_MAX);
+    s.key = sluice_auth_key();
     xclock_gettime(CLOCK_REALTIME, &now);
-    values.time_ns = now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
-    sluice_parts_init(&parts, rest, n);
+    s.time_ns = now.tv_sec * UINT64_C(1000000000) + now.tv_nsec;
+    sluice_port_sequence(port, state->index, &epoch, &number);
+    s.sequence = (uint64_t) epoch << 32 | number;
+    sluice_new_ids_init(&s.new_ids, &state->random);
+    sluice_parts_init(&s.parts, rest, n);
+    s.n_too_large = 0;
 
     /* What parts are sent through may have a "take" of its own. */
-    inherited.n = inherited.next = 0;
+    s.inherited.n = s.inherited.next = 0;
     if (OVS_UNLIKELY(state->inherited.n)) {
-        inherited = state->inherited;
+        s.inherited = state->inherited;
     }
 
-    DP_PACKET_BATCH_REFILL_FOR_EACH (i, n, packet, batch) {
-        enum sluice_split_result result = SLUICE_SPLIT_OK;
-        uint8_t *p = find_stamp(packet, a->arg);
-
-        if (OVS_UNLIKELY(!p)) {
-            dp_packet_delete(packet);
-            continue;
-        }
-        sluice_port_sequence(port, index + i, &values.epoch, &values.number);
-        choose_activity(&state->random, &inherited, packet, p,
-                        values.activity);
-        if (OVS_LIKELY(dp_packet_size(packet) <= max_size)) {
-            write_stamp(packet, p, &values, key);
-        } else {
-            result = stamp_large(packet, p, a->mtu, &values, key, &parts);
-        }
-        if (OVS_UNLIKELY(result != SLUICE_SPLIT_OK)) {
-            n_too_large += result == SLUICE_SPLIT_TOO_LARGE;
-            dp_packet_delete(packet);
-            continue;
-        }
-        dp_packet_batch_refill(batch, packet, i);
-        n_sent++;
-    }
-    sluice_parts_flush(&parts);
+    n_sent = stamp_batch(&s, batch);
+    sluice_parts_flush(&s.parts);
 
     sluice_port_count_sent(port, n_sent);
-    if (n_sent < n) {
-        sluice_port_count_drop(port, SLUICE_DROP_TOO_LARGE, n_too_large);
+    if (OVS_UNLIKELY(n_sent < n)) {
+        sluice_port_count_drop(port, SLUICE_DROP_TOO_LARGE, s.n_too_large);
         sluice_port_count_drop(port, SLUICE_DROP_MALFORMED,
-                               n - n_sent - n_too_large);
+                               n - n_sent - s.n_too_large);
     }
 }

@@ -12,9 +12,11 @@
  * exactly one "take" or "drop", either of which uses up one sequence number;
  * what is taken and then lost shows as a gap at the receiver.
  *
- *      take    counts the batch, reserves its sequence numbers, and remembers
- *              the activity ids that packets bring along.  It stands before
- *              tnl_push, which may lose packets and clears their metadata.
+ *      take    counts the batch, reserves its sequence numbers, remembers the
+ *              activity ids that packets bring along, and sees to it that
+ *              there is room for the header (see push-ready.h).  It stands
+ *              before tnl_push, which may lose packets and clears their
+ *              metadata.
  *      pass    counts those that the meter let pass.  It does not run if there
  *              are none, hence the counting on both sides of the meter.
  *      stamp   writes TIME, SEQUENCE and ACTIVITY into the option block,

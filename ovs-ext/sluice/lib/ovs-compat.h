@@ -17,19 +17,15 @@
 #include "dp-packet.h"
 #include "openvswitch/compiler.h"
 
-/* Returns true if somebody else was to complete a checksum of 'packet', or to
- * cut it into segments. */
-static inline bool
-sluice_compat_is_offloaded(const struct dp_packet *packet)
-{
+/* Offload flags of a packet whose checksums somebody else was to complete, or
+ * which somebody else was to cut into segments. */
 #ifdef DP_PACKET_OL_TX_ANY_CKSUM
-    return (dp_packet_hwol_is_tso(packet)
-            || *dp_packet_ol_flags_ptr(packet) & DP_PACKET_OL_TX_ANY_CKSUM);
+#define SLUICE_COMPAT_OFFLOADED (DP_PACKET_OL_TX_TCP_SEG \
+                                 | DP_PACKET_OL_TX_ANY_CKSUM)
 #else
-    return (dp_packet_hwol_is_tso(packet)
-            || dp_packet_hwol_tx_l4_checksum(packet));
+#define SLUICE_COMPAT_OFFLOADED (DP_PACKET_OL_TX_TCP_SEG \
+                                 | DP_PACKET_OL_TX_L4_MASK)
 #endif
-}
 
 /* Completes those checksums of 'packet' that only some versions leave to
  * others: that of its IP header, and all of a packet that has a tunnel header
@@ -55,7 +51,7 @@ sluice_compat_complete_checksums(struct dp_packet *packet OVS_UNUSED)
         && !dp_packet_hwol_is_tso(packet)) {
         dp_packet_hwol_reset_tx_l4_csum(packet);
     }
-    return !sluice_compat_is_offloaded(packet);
+    return !(*dp_packet_ol_flags_ptr(packet) & SLUICE_COMPAT_OFFLOADED);
 #else
     return false;
 #endif

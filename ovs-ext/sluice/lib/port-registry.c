@@ -32,8 +32,7 @@ COVERAGE_DEFINE(log_tunnel_passed);
 COVERAGE_DEFINE(log_tunnel_stamped);
 COVERAGE_DEFINE(log_tunnel_dropped);
 
-/* Numbers in one epoch: 1 to UINT32_MAX. */
-#define NUMBERS_PER_EPOCH UINT32_MAX
+#define NUMBERS_PER_EPOCH UINT32_MAX    /* 1 to UINT32_MAX. */
 
 /* An epoch is the time of creation in units of 250 ms since 2025-01-01, so
  * that a receiver can tell the newer of two until 2059. */
@@ -91,20 +90,63 @@ static uint32_t next_id OVS_GUARDED_BY(ports_mutex) = SLUICE_NO_PORT_ID;
 /* No port created from now on may have an epoch below this one. */
 static uint32_t min_epoch OVS_GUARDED_BY(ports_mutex);
 
+/* How many were removed from the map, and what a thread found last, when. */
+static atomic_uint32_t n_removed = 0;
+struct last_found {
+    struct sluice_port *port;
+    uint32_t n_removed;
+};
+DEFINE_STATIC_PER_THREAD_DATA(struct last_found, last_found, { .port = NULL })
+
 static atomic_uint16_t option_class = SLUICE_TLV_CLASS;
 
 static void sluice_init(void);
 static struct sluice_port *sluice_port_create__(const char *bridge,
                                                 const char *name, ofp_port_t);
 static void sluice_port_free(struct sluice_port *);
-static uint32_t sluice_port_last_epoch(const struct sluice_port *);
 static struct sluice_port *entry_create(const char *bridge, const char *name,
                                         ofp_port_t);
 static void entry_insert(struct sluice_port *) OVS_REQUIRES(ports_mutex);
 static void entry_remove(struct sluice_port *) OVS_REQUIRES(ports_mutex);
-static uint64_t counter_read(const atomic_uint64_t *);
-static void counter_add(atomic_uint64_t *, uint64_t n);
-static bool replace_string(char **, const char *);
+
+static uint64_t
+counter_read(const atomic_uint64_t *counter)
+{
+    uint64_t value;
+
+    atomic_read_relaxed(CONST_CAST(atomic_uint64_t *, counter), &value);
+    return value;
+}
+
+static void
+counter_add(atomic_uint64_t *counter, uint64_t n)
+{
+    uint64_t orig;
+
+    atomic_add_relaxed(counter, n, &orig);
+}
+
+/* Makes '*stringp' a copy of 's', either of which may be null.  Returns true
+ * if that changed it. */
+static bool
+replace_string(char **stringp, const char *s)
+{
+    if (nullable_string_is_equal(*stringp, s)) {
+        return false;
+    }
+    free(*stringp);
+    *stringp = nullable_xstrdup(s);
+    return true;
+}
+
+/* Returns the epoch that the latest packet of 'port' had. */
+static uint32_t
+sluice_port_last_epoch(const struct sluice_port *port)
+{
+    uint64_t taken = counter_read(&port->taken);
+
+    return port->first_epoch + (taken ? (taken - 1) / NUMBERS_PER_EPOCH : 0);
+}
 
 /* Name and explanation of each drop reason. */
 static const struct {
@@ -327,14 +369,25 @@ add_further(struct sluice_port *port)
     return entry;
 }
 
-/* Returns the entry with 'id', or null. */
+/* Returns the entry with 'id', or null.  The datapath asks twice for each
+ * batch, so a thread tries the one that it found last, which is still there as
+ * long as none was removed since.  Should it not see yet that one was, it has
+ * not quiesced yet, and until then the entry stays valid. */
 struct sluice_port *
 sluice_port_find(uint32_t id)
 {
+    struct last_found *last = last_found_get();
     struct sluice_port *port;
+    uint32_t n;
 
+    atomic_read_explicit(&n_removed, &n, memory_order_acquire);
+    if (OVS_LIKELY(last->n_removed == n && last->port
+                   && last->port->id == id)) {
+        return last->port;
+    }
     CMAP_FOR_EACH_WITH_HASH (port, node, hash_int(id, 0), &ports) {
         if (port->id == id) {
+            *last = (struct last_found) { port, n };
             return port;
         }
     }
@@ -451,36 +504,6 @@ sluice_port_count_drop(struct sluice_port *port,
     counter_add(&port->drops[reason], n_packets);
 }
 
-static uint64_t
-counter_read(const atomic_uint64_t *counter)
-{
-    uint64_t value;
-
-    atomic_read_relaxed(CONST_CAST(atomic_uint64_t *, counter), &value);
-    return value;
-}
-
-static void
-counter_add(atomic_uint64_t *counter, uint64_t n)
-{
-    uint64_t orig;
-
-    atomic_add_relaxed(counter, n, &orig);
-}
-
-/* Makes '*stringp' a copy of 's', either of which may be null.  Returns true
- * if that changed it. */
-static bool
-replace_string(char **stringp, const char *s)
-{
-    if (nullable_string_is_equal(*stringp, s)) {
-        return false;
-    }
-    free(*stringp);
-    *stringp = nullable_xstrdup(s);
-    return true;
-}
-
 /* Returns the epoch of now.  Not from timeval.h, whose time a test may stop or
  * warp: epochs must differ also then. */
 static uint32_t
@@ -491,15 +514,6 @@ epoch_now(void)
     xclock_gettime(CLOCK_REALTIME, &now);
     return ((now.tv_sec - EPOCH_ZERO) * EPOCHS_PER_SECOND
             + now.tv_nsec / (1000000000 / EPOCHS_PER_SECOND));
-}
-
-/* Returns the epoch that the latest packet of 'port' had. */
-static uint32_t
-sluice_port_last_epoch(const struct sluice_port *port)
-{
-    uint64_t taken = counter_read(&port->taken);
-
-    return port->first_epoch + (taken ? (taken - 1) / NUMBERS_PER_EPOCH : 0);
 }
 
 /* Returns a new entry that is in no map yet. */
@@ -540,7 +554,10 @@ static void
 entry_remove(struct sluice_port *port)
     OVS_REQUIRES(ports_mutex)
 {
+    uint32_t n;
+
     cmap_remove(&ports, &port->node, hash_int(port->id, 0));
+    atomic_add_explicit(&n_removed, 1, &n, memory_order_release);
     min_epoch = MAX(min_epoch, sluice_port_last_epoch(port) + 1);
 }
 

@@ -136,11 +136,21 @@ uint64_t sluice_port_take(struct sluice_port *, uint64_t n_packets,
                           uint64_t n_bytes);
 void sluice_port_sequence(const struct sluice_port *, uint64_t index,
                           uint32_t *epoch, uint32_t *number);
+static inline uint64_t sluice_port_next(uint64_t sequence);
 void sluice_port_count_metered(struct sluice_port *, uint64_t n_packets);
 void sluice_port_count_passed(struct sluice_port *, uint64_t n_packets);
 void sluice_port_count_sent(struct sluice_port *, uint64_t n_packets);
 void sluice_port_count_drop(struct sluice_port *, enum sluice_drop_reason,
                             uint64_t n_packets);
+
+/* Returns epoch and number of the packet with the next index.  The epoch is
+ * the upper half of 'sequence', which it is carried to; 0 is no number. */
+static inline uint64_t
+sluice_port_next(uint64_t sequence)
+{
+    sequence++;
+    return sequence + !(uint32_t) sequence;
+}
 
 /* The entry that stands for "no port": it counts what belongs to none. */
 #define SLUICE_NO_PORT_ID 0

@@ -10,29 +10,72 @@
 #include <netinet/in.h>
 
 #include "csum.h"
+#include "netlink.h"
+#include "odp-netlink.h"
+#include "packets.h"
+#include "userspace-tso.h"
+#include "util.h"
+
+/* Room for what may be put before a packet behind our header, by actions of
+ * the underlay or by its device: tags, labels, another tunnel. */
+enum { UNDERLAY_HEADROOM = 64 };
 
 static bool find_checksum(struct dp_packet *, uint8_t *ret_protocol,
                           ovs_be16 **ret_csum);
 static uint32_t pseudo_header(struct dp_packet *, uint8_t protocol,
                               size_t l4_size);
 
-/* Moves the content of 'packet', which must lack headroom, towards the end of
- * its memory, or, where that is full, to a packet of the heap.  Returns the
- * packet that takes the place of 'packet' and has room for our header.
+/* Returns the bytes that the 'size' bytes of 'actions', those behind "take",
+ * put before a packet.  That is the header, to the byte, in the usual case
+ * that it is output right then; what else there may be is not looked into.
+ * Where userspace TSO is on, a device puts a header of its own there. */
+size_t
+sluice_push_headroom(const struct nlattr *actions, size_t size)
+{
+    bool is_exact = !userspace_tso_enabled();
+    size_t headroom = 0;
+    const struct nlattr *a;
+    size_t left;
+
+    NL_ATTR_FOR_EACH_UNSAFE (a, left, actions, size) {
+        const struct ovs_action_push_tnl *push;
+
+        switch (nl_attr_type(a)) {
+        case OVS_ACTION_ATTR_TUNNEL_PUSH:
+            push = nl_attr_get(a);
+            headroom += push->header_len;
+            break;
+        case OVS_ACTION_ATTR_OUTPUT:
+        case OVS_ACTION_ATTR_LB_OUTPUT:
+        case OVS_ACTION_ATTR_METER:
+        case OVS_ACTION_ATTR_LOG_TUNNEL:
+            break;
+        default:
+            is_exact = false;
+            break;
+        }
+    }
+    return headroom + (is_exact ? 0 : UNDERLAY_HEADROOM);
+}
+
+/* Moves the content of 'packet', which must lack 'headroom', towards the end
+ * of its memory, or, where that is full, to a packet of the heap.  Returns the
+ * packet that takes the place of 'packet' and has 'headroom'.
  *
  * Drivers let the content begin with a cache line; it still does afterwards,
  * so that the copy, and tnl_push right before it, write whole lines. */
 struct dp_packet *
-sluice_push_make_room(struct dp_packet *packet)
+sluice_push_make_room(struct dp_packet *packet, size_t headroom)
 {
-    size_t missing = SLUICE_PUSH_HEADROOM - dp_packet_headroom(packet);
+    const size_t wanted = ROUND_UP(headroom, CACHE_LINE_SIZE);
+    size_t missing = wanted - dp_packet_headroom(packet);
 
     if (dp_packet_tailroom(packet) >= missing) {
         dp_packet_shift(packet, missing);
     } else {
         struct dp_packet *old = packet;
 
-        packet = dp_packet_clone_with_headroom(old, SLUICE_PUSH_HEADROOM);
+        packet = dp_packet_clone_with_headroom(old, wanted);
         dp_packet_delete(old);
     }
     return packet;

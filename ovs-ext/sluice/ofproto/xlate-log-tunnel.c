@@ -55,8 +55,8 @@ sluice_xlate_init(struct sluice_xlate *sx,
         memcpy(c->vm, action->has_vm ? action->vm : identity->vm,
                sizeof c->vm);
     }
-    c->has_tenant = action->has_tenant || identity->has_tenant;
-    c->tenant = action->has_tenant ? action->tenant : identity->tenant;
+    sx->has_tenant = action->has_tenant || identity->has_tenant;
+    sx->tenant = action->has_tenant ? action->tenant : identity->tenant;
     c->has_owner = action->has_owner || identity->has_owner;
     c->owner_pid = (action->has_owner
                     ? action->owner_pid : identity->owner_pid);
@@ -65,7 +65,7 @@ sluice_xlate_init(struct sluice_xlate *sx,
     memcpy(c->activity, action->activity, sizeof c->activity);
     c->has_auth = sluice_auth_key() != NULL;
 
-    if (!c->has_vm && !c->has_tenant) {
+    if (!c->has_vm && !sx->has_tenant) {
         static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 5);
 
         VLOG_WARN_RL(&rl, "%s: log_tunnel does not send packets from here, "
@@ -151,7 +151,7 @@ proxy_weight(const struct sluice_xlate *sx,
     memcpy(proxy, &destination->ip, sizeof destination->ip);
     sluice_tlv_put_be16(proxy + sizeof destination->ip,
                         destination->udp_port);
-    sluice_tlv_put_be32(sluice_tlv_put_be32(port, c->tenant), c->ofp_port);
+    sluice_tlv_put_be32(sluice_tlv_put_be32(port, sx->tenant), c->ofp_port);
     return (c->has_vm
             ? sluice_rendezvous_weight(c->vm, sizeof c->vm,
                                        proxy, sizeof proxy)
@@ -231,7 +231,7 @@ sluice_xlate_set_tunnel(const struct sluice_xlate *sx, struct flow_tnl *tnl)
 
     memset(tnl, 0, sizeof *tnl);
     tnl->metadata.tab = tab;
-    tnl->tun_id = htonll(sx->constants.tenant);
+    tnl->tun_id = htonll(sx->tenant);
     if (a->has_dst) {
         tnl->ip_dst = in6_addr_get_mapped_ipv4(&a->dst);
         if (!tnl->ip_dst) {
@@ -241,8 +241,7 @@ sluice_xlate_set_tunnel(const struct sluice_xlate *sx, struct flow_tnl *tnl)
 }
 
 /* Appends our options to the GENEVE header in 'push', which has none yet, and
- * sets the VNI, whatever key the port is configured with: TENANT and VNI must
- * be equal. */
+ * sets the VNI to the tenant, whatever key the port is configured with. */
 void
 sluice_xlate_build(struct sluice_xlate *sx, struct ovs_action_push_tnl *push)
 {
@@ -258,7 +257,7 @@ sluice_xlate_build(struct sluice_xlate *sx, struct ovs_action_push_tnl *push)
                           + SLUICE_TLV_MAX_OPTIONS_SIZE));
 
     size_t size = sluice_tlv_encode(block, &sx->constants);
-    put_16aligned_be32(&gnh->vni, htonl(sx->constants.tenant << 8));
+    put_16aligned_be32(&gnh->vni, htonl(sx->tenant << 8));
     gnh->opt_len = size / 4;
     gnh->oam = 0;
     gnh->critical = 0;
@@ -326,20 +325,17 @@ sluice_xlate_finish(const struct sluice_xlate *sx, struct ofpbuf *odp_actions)
     return sluice_drop_reason_text(sx->reason);
 }
 
-/* Appends a sentence to 'ds' that says which options the packets carry. */
+/* Appends a sentence to 'ds' that says what the packets carry. */
 void
 sluice_xlate_format(const struct sluice_xlate *sx, struct ds *ds)
 {
     const struct sluice_tlv_constants *c = &sx->constants;
 
-    ds_put_format(ds, "options of class %#"PRIx16": META port %"PRIu32,
-                  c->opt_class, c->ofp_port);
+    ds_put_format(ds, "VNI %"PRIu32", options of class %#"PRIx16": META port "
+                  "%"PRIu32, sx->tenant, c->opt_class, c->ofp_port);
     if (c->has_vm) {
         ds_put_cstr(ds, ", VM ");
         sluice_vm_format(c->vm, ds);
-    }
-    if (c->has_tenant) {
-        ds_put_format(ds, ", TENANT %"PRIu32, c->tenant);
     }
     if (c->has_owner) {
         ds_put_format(ds, ", OWNER %"PRIu32":%"PRIu32,

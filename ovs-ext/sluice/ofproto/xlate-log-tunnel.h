@@ -47,6 +47,8 @@ struct sluice_xlate {
     const struct ofpact_log_tunnel *action;
     const struct sluice_port *ingress; /* Null: there is none. */
     struct sluice_tlv_constants constants; /* What goes into the options. */
+    bool has_tenant;            /* Whether 'tenant' is valid. */
+    uint32_t tenant;            /* The VNI says it, and no option. */
     uint32_t port_id;           /* Entry in the registry that counts. */
     ofp_port_t port;            /* Tunnel port, from sluice_xlate_choose(), */
     size_t n_live;              /* one of so many live ones. */
