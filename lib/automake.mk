@@ -6,12 +6,21 @@ noinst_LIBRARIES += lib/libsluice.a
 lib_libsluice_a_SOURCES = \
 	lib/batch.h \
 	lib/civil.h \
+	lib/context-history.c \
+	lib/context-policy.c \
+	lib/context-policy.h \
+	lib/context-sets.def \
+	lib/context-snapshot-build.c \
 	lib/context-snapshot.c \
 	lib/context-snapshot.h \
+	lib/context-view.c \
+	lib/context-view.h \
 	lib/cursor.h \
 	lib/drop.c \
 	lib/drop.def \
 	lib/drop.h \
+	lib/durable.c \
+	lib/durable.h \
 	lib/geneve.c \
 	lib/geneve.h \
 	lib/inner.c \
@@ -19,16 +28,23 @@ lib_libsluice_a_SOURCES = \
 	lib/redact.h \
 	lib/rfc5424-escapes.def \
 	lib/rfc5424-params.def \
+	lib/json-escapes.def \
+	lib/json-line.c \
+	lib/json-line.h \
 	lib/rfc5424.c \
 	lib/rfc5424.h \
+	lib/source-context.c \
+	lib/source-context.h \
 	lib/text-out.h \
 	lib/seal.h \
 	lib/slice.h \
+	lib/snapshot-private.h \
 	lib/syslog-msg.c \
 	lib/syslog-msg.h \
 	lib/tlv.def \
 	lib/tlv.h \
-	lib/utf8.h
+	lib/utf8.h \
+	lib/wire-field.h
 
 # What a program that uses all of lib/ links.
 SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
@@ -37,6 +53,13 @@ SLUICE_LIBS = lib/libsluice.a proto/libsluiceproto.a \
 # Batches: bodies and their seal.
 lib_libsluice_a_SOURCES += \
 	lib/batch.c \
+	lib/chain-head.c \
+	lib/chain-head.h \
+	lib/chain.c \
+	lib/chain.def \
+	lib/chain.h \
+	lib/delivery.c \
+	lib/delivery.h \
 	lib/seal.c
 # Streams and datagrams in pieces.
 lib_libsluice_a_SOURCES += \
@@ -67,7 +90,7 @@ lib_libsluice_a_SOURCES += \
 nodist_lib_libsluice_a_SOURCES = lib/redaction-rules.c
 dist_pkgdata_DATA = lib/redaction-rules.yaml
 CLEANFILES += lib/redaction-rules.c
-EXTRA_DIST += docs/redaction.md
+EXTRA_DIST += docs/redaction.md docs/rules.md
 dist_man_MANS += docs/man/sluice-redaction.5
 # The built-in rules: the text of the file that is installed, a string a line.
 lib/redaction-rules.c: lib/redaction-rules.yaml
@@ -99,3 +122,17 @@ lib_libsluice_a_SOURCES += \
 lib_libsluice_a_SOURCES += \
 	lib/bfd.c \
 	lib/bfd.h
+# Client rules.
+lib_libsluice_a_SOURCES += \
+	lib/rule-actions.def \
+	lib/rule-match.c \
+	lib/rule-match.h \
+	lib/rules-state.c \
+	lib/rules-state.h \
+	lib/rules.c \
+	lib/rules.h \
+	lib/syslog-names.def
+# The reports of hypervisors.
+lib_libsluice_a_SOURCES += \
+	lib/host-channel.c \
+	lib/host-channel.h

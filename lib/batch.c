@@ -9,17 +9,7 @@
  */
 #include "batch.h"
 
-#include "cursor.h"
-
-/* Wire types that proto3 uses.  Groups (3 and 4) are not among them. */
-enum {
-    WIRE_VARINT = 0,
-    WIRE_FIXED64 = 1,
-    WIRE_BYTES = 2,
-    WIRE_FIXED32 = 5,
-};
-
-#define TAG(FIELD, WIRE) ((FIELD) << 3 | (WIRE))
+#include "wire-field.h"
 
 /* A tag takes one byte up to field 15, two from 16 on. */
 enum { TAG_1 = 1, TAG_2 = 2 };
@@ -38,6 +28,7 @@ enum {
     SOURCE_MAC = TAG(7, WIRE_BYTES),
     SOURCE_CONTEXT_PENDING = TAG(8, WIRE_VARINT),
     SOURCE_CONTEXT = TAG(9, WIRE_BYTES),
+    SOURCE_CONTEXT_BY_IP = TAG(10, WIRE_VARINT),
 
     LINE_SOURCE = TAG(1, WIRE_VARINT),
     LINE_SWITCH_NS = TAG(2, WIRE_FIXED64),
@@ -62,6 +53,16 @@ enum {
     LINE_CLOCK_SKEW_MS = TAG(21, WIRE_FIXED64),
     LINE_AMBIGUOUS = TAG(22, WIRE_VARINT),
     LINE_RECEIPT = TAG(23, WIRE_BYTES),
+    LINE_ROUTE = TAG(24, WIRE_BYTES),
+    LINE_VERBOSE = TAG(25, WIRE_BYTES),
+    LINE_CONTEXT_SETS = TAG(26, WIRE_VARINT),
+
+    VERBOSE_RULE = TAG(1, WIRE_BYTES),
+    VERBOSE_RECEIVED_NS = TAG(2, WIRE_FIXED64),
+    VERBOSE_PROTOCOL = TAG(3, WIRE_VARINT),
+    VERBOSE_SRC_PORT = TAG(4, WIRE_VARINT),
+    VERBOSE_DST_PORT = TAG(5, WIRE_VARINT),
+    VERBOSE_DST_IP = TAG(6, WIRE_BYTES),
 
     GAP_REASON = TAG(1, WIRE_BYTES),
     GAP_PACKETS = TAG(2, WIRE_VARINT),
@@ -72,6 +73,8 @@ enum {
     GAP_SRC_PORT = TAG(7, WIRE_VARINT),
     GAP_DST_PORT = TAG(8, WIRE_VARINT),
     GAP_DST_IP = TAG(9, WIRE_BYTES),
+    GAP_LINES = TAG(10, WIRE_VARINT),
+    GAP_RULE = TAG(11, WIRE_BYTES),
 };
 
 /* Sizes.  A field with its default value is not written (proto3). */
@@ -183,7 +186,8 @@ batch_put_source(uint8_t *buf, size_t cap, const struct batch_source *s)
         + uint_size(TAG_1, s->stock)
         + bytes_size(TAG_1, sizeof s->mac)
         + uint_size(TAG_1, s->context_pending)
-        + bytes_size(TAG_1, s->context.size);
+        + bytes_size(TAG_1, s->context.size)
+        + uint_size(TAG_1, s->context_by_ip);
     size_t total;
 
     uint8_t *p = put_entry(buf, cap, ENTRY_SOURCE, size, &total);
@@ -198,7 +202,8 @@ batch_put_source(uint8_t *buf, size_t cap, const struct batch_source *s)
     p = put_uint(p, SOURCE_STOCK, s->stock);
     p = put_bytes(p, SOURCE_MAC, s->mac, sizeof s->mac);
     p = put_uint(p, SOURCE_CONTEXT_PENDING, s->context_pending);
-    put_slice(p, SOURCE_CONTEXT, s->context);
+    p = put_slice(p, SOURCE_CONTEXT, s->context);
+    put_uint(p, SOURCE_CONTEXT_BY_IP, s->context_by_ip);
     return total;
 }
 
@@ -216,7 +221,9 @@ gap_size(const struct batch_gap *g)
         + uint_size(TAG_1, g->protocol)
         + uint_size(TAG_1, g->src_port)
         + uint_size(TAG_1, g->dst_port)
-        + bytes_size(TAG_1, g->dst_ip.size);
+        + bytes_size(TAG_1, g->dst_ip.size)
+        + uint_size(TAG_1, g->lines)
+        + bytes_size(TAG_1, g->rule.size);
 }
 
 static uint8_t *
@@ -235,6 +242,39 @@ put_gap(uint8_t *p, const struct batch_gap *g)
         p = put_uint(p, GAP_SRC_PORT, g->src_port);
         p = put_uint(p, GAP_DST_PORT, g->dst_port);
         p = put_slice(p, GAP_DST_IP, g->dst_ip);
+        p = put_uint(p, GAP_LINES, g->lines);
+        p = put_slice(p, GAP_RULE, g->rule);
+    }
+    return p;
+}
+
+static size_t
+verbose_size(const struct batch_verbose *v)
+{
+    if (!v->rule.size) {
+        return 0;
+    }
+    return bytes_size(TAG_1, v->rule.size)
+        + (v->received_ns ? TAG_1 + 8 : 0)
+        + uint_size(TAG_1, v->protocol)
+        + uint_size(TAG_1, v->src_port)
+        + uint_size(TAG_1, v->dst_port)
+        + bytes_size(TAG_1, v->dst_ip.size);
+}
+
+static uint8_t *
+put_verbose(uint8_t *p, const struct batch_verbose *v)
+{
+    size_t size = verbose_size(v);
+
+    if (size) {
+        p = put_varint(put_varint(p, LINE_VERBOSE), size);
+        p = put_slice(p, VERBOSE_RULE, v->rule);
+        p = put_fixed64(p, VERBOSE_RECEIVED_NS, v->received_ns);
+        p = put_uint(p, VERBOSE_PROTOCOL, v->protocol);
+        p = put_uint(p, VERBOSE_SRC_PORT, v->src_port);
+        p = put_uint(p, VERBOSE_DST_PORT, v->dst_port);
+        p = put_slice(p, VERBOSE_DST_IP, v->dst_ip);
     }
     return p;
 }
@@ -264,7 +304,10 @@ line_size(const struct batch_line *l)
         + uint_size(TAG_2, l->owner_uid)
         + (l->clock_skew_ms ? TAG_2 + 8 : 0)
         + uint_size(TAG_2, l->ambiguous)
-        + bytes_size(TAG_2, l->receipt.size);
+        + bytes_size(TAG_2, l->receipt.size)
+        + bytes_size(TAG_2, l->route.size)
+        + bytes_size(TAG_2, verbose_size(&l->verbose))
+        + uint_size(TAG_2, l->context_sets);
 }
 
 size_t
@@ -298,84 +341,14 @@ batch_put_line(uint8_t *buf, size_t cap, const struct batch_line *l)
     p = put_uint(p, LINE_OWNER_UID, l->owner_uid);
     p = put_fixed64(p, LINE_CLOCK_SKEW_MS, l->clock_skew_ms);
     p = put_uint(p, LINE_AMBIGUOUS, l->ambiguous);
-    put_slice(p, LINE_RECEIPT, l->receipt);
+    p = put_slice(p, LINE_RECEIPT, l->receipt);
+    p = put_slice(p, LINE_ROUTE, l->route);
+    p = put_verbose(p, &l->verbose);
+    put_uint(p, LINE_CONTEXT_SETS, l->context_sets);
     return total;
 }
 
 /* Reading. */
-
-struct field {
-    uint64_t tag;               /* As TAG() makes it. */
-    uint64_t number;            /* Value of a varint or a fixed field. */
-    struct slice bytes;         /* Value of a WIRE_BYTES field. */
-};
-
-/* Takes a varint.  More than ten bytes fail the cursor; bits over 64 are lost,
- * as protobuf has it. */
-static uint64_t
-take_varint(struct cursor *c)
-{
-    uint64_t value = 0;
-
-    for (unsigned int shift = 0; shift < 70; shift += 7) {
-        uint8_t byte = cursor_be(c, 1);
-        value |= (uint64_t) (byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            return value;
-        }
-    }
-    c->failed = true;
-    return 0;
-}
-
-static uint64_t
-take_le(struct cursor *c, size_t n)
-{
-    struct slice s = cursor_take(c, n);
-    uint64_t value = 0;
-
-    for (size_t i = s.size; i-- > 0; ) {
-        value = value << 8 | s.data[i];
-    }
-    return value;
-}
-
-/* Takes the next field, whatever it is.  Returns false at the end or if the
- * cursor failed. */
-static bool
-take_field(struct cursor *c, struct field *ret)
-{
-    if (cursor_peek(c) < 0) {
-        return false;
-    }
-
-    struct field f = { .tag = take_varint(c) };
-    /* The number of a field is 1 to 2^29 - 1. */
-    if (f.tag >> 3 == 0 || f.tag > UINT32_MAX) {
-        c->failed = true;
-    }
-    switch (f.tag & 7) {
-    case WIRE_VARINT:
-        f.number = take_varint(c);
-        break;
-    case WIRE_FIXED64:
-        f.number = take_le(c, 8);
-        break;
-    case WIRE_BYTES:
-        f.bytes = cursor_take(c, take_varint(c));
-        break;
-    case WIRE_FIXED32:
-        f.number = take_le(c, 4);
-        break;
-    default:
-        c->failed = true;
-    }
-    if (c->failed) {
-        return false;
-    }
-    *ret = f;
-    return true;
-}
 
 /* Copies bytes that are of 'size' or absent. */
 static bool
@@ -413,9 +386,10 @@ read_source(struct slice message, struct batch_source *s)
             s->context_pending = f.number != 0;
             break;
         case SOURCE_CONTEXT: s->context = f.bytes; break;
+        case SOURCE_CONTEXT_BY_IP: s->context_by_ip = f.number != 0; break;
         default:
             /* Of a newer version, unless it is ours with another type. */
-            valid &= f.tag >> 3 > SOURCE_CONTEXT >> 3;
+            valid &= f.tag >> 3 > SOURCE_CONTEXT_BY_IP >> 3;
         }
     }
     size_t n = s->vtep.size;
@@ -441,12 +415,38 @@ read_gap(struct slice message, struct batch_gap *g)
         case GAP_SRC_PORT: g->src_port = f.number; break;
         case GAP_DST_PORT: g->dst_port = f.number; break;
         case GAP_DST_IP: g->dst_ip = f.bytes; break;
+        case GAP_LINES: g->lines = f.number; break;
+        case GAP_RULE: g->rule = f.bytes; break;
         default:
-            valid &= f.tag >> 3 > GAP_DST_IP >> 3;
+            valid &= f.tag >> 3 > GAP_RULE >> 3;
         }
     }
     return valid && !c.failed && g->reason.size
         && (!g->dst_ip.size || g->dst_ip.size == 16);
+}
+
+static bool
+read_verbose(struct slice message, struct batch_verbose *v)
+{
+    struct cursor c = cursor_of(message);
+    bool valid = true;
+    struct field f;
+
+    memset(v, 0, sizeof *v);
+    while (take_field(&c, &f)) {
+        switch (f.tag) {
+        case VERBOSE_RULE: v->rule = f.bytes; break;
+        case VERBOSE_RECEIVED_NS: v->received_ns = f.number; break;
+        case VERBOSE_PROTOCOL: v->protocol = f.number; break;
+        case VERBOSE_SRC_PORT: v->src_port = f.number; break;
+        case VERBOSE_DST_PORT: v->dst_port = f.number; break;
+        case VERBOSE_DST_IP: v->dst_ip = f.bytes; break;
+        default:
+            valid &= f.tag >> 3 > VERBOSE_DST_IP >> 3;
+        }
+    }
+    return valid && !c.failed && v->rule.size
+        && (!v->dst_ip.size || v->dst_ip.size == 16);
 }
 
 static bool
@@ -485,8 +485,13 @@ read_line(struct slice message, struct batch_line *l)
         case LINE_CLOCK_SKEW_MS: l->clock_skew_ms = f.number; break;
         case LINE_AMBIGUOUS: l->ambiguous = f.number != 0; break;
         case LINE_RECEIPT: l->receipt = f.bytes; break;
+        case LINE_ROUTE: l->route = f.bytes; break;
+        case LINE_VERBOSE:
+            valid &= read_verbose(f.bytes, &l->verbose);
+            break;
+        case LINE_CONTEXT_SETS: l->context_sets = f.number; break;
         default:
-            valid &= f.tag >> 3 > LINE_RECEIPT >> 3;
+            valid &= f.tag >> 3 > LINE_CONTEXT_SETS >> 3;
         }
     }
     return valid && !c.failed

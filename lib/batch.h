@@ -22,6 +22,8 @@ struct batch_source {
     uint8_t mac[6];
     bool context_pending;
     struct slice context;       /* A serialized VmContext, or empty. */
+    bool context_by_ip;         /* Found by what the guest says to be its
+                                 * address. */
 };
 
 /* What a line that Sluice wrote itself announces; see gap.h. */
@@ -35,6 +37,18 @@ struct batch_gap {
     uint32_t src_port;
     uint32_t dst_port;
     struct slice dst_ip;        /* 16 bytes, or empty. */
+    uint64_t lines;
+    struct slice rule;          /* Empty: not of a client rule. */
+};
+
+/* What else is known of a line. */
+struct batch_verbose {
+    struct slice rule;          /* Empty: no rule asks for it. */
+    uint64_t received_ns;
+    uint32_t protocol;
+    uint32_t src_port;
+    uint32_t dst_port;
+    struct slice dst_ip;        /* 16 bytes. */
 };
 
 struct batch_line {
@@ -61,6 +75,10 @@ struct batch_line {
     uint32_t owner_uid;
     struct slice receipt;       /* See struct redact_result. */
     int64_t clock_skew_ms;      /* 0: not worth to be told. */
+    struct slice route;         /* Name of a destination, or empty: all. */
+    struct batch_verbose verbose;
+    uint32_t context_sets;      /* Of the source's context it gets the values
+                                 * in one of these; 0: all. */
 };
 
 /* Writes an entry into 'buf' of 'cap' bytes.  Returns the bytes written, or 0

@@ -7,6 +7,8 @@
 #ifndef SLUICE_CURSOR_H
 #define SLUICE_CURSOR_H 1
 
+#include <endian.h>
+
 #include "slice.h"
 
 struct cursor {
@@ -63,6 +65,31 @@ cursor_be(struct cursor *c, size_t n)
         value = value << 8 | s.data[i];
     }
     return value;
+}
+
+/* Takes an unsigned little-endian integer of 4 or 8 bytes. */
+static inline uint32_t
+cursor_le32(struct cursor *c)
+{
+    struct slice s = cursor_take(c, 4);
+    uint32_t value = 0;
+
+    if (s.size) {
+        memcpy(&value, s.data, sizeof value);
+    }
+    return le32toh(value);
+}
+
+static inline uint64_t
+cursor_le64(struct cursor *c)
+{
+    struct slice s = cursor_take(c, 8);
+    uint64_t value = 0;
+
+    if (s.size) {
+        memcpy(&value, s.data, sizeof value);
+    }
+    return le64toh(value);
 }
 
 /* Copies the next 'n' bytes to 'dst', or zeros if there are fewer. */

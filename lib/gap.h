@@ -31,13 +31,20 @@ struct gap {
     uint8_t dst_ip[16];
     uint16_t src_port;
     uint16_t dst_port;
+
+    /* What a client rule dropped. */
+    uint64_t lines;
+    const char *rule;           /* Null: no rule did. */
+    struct slice app_name;      /* Of lines that repeat one, */
+    struct slice repeated;      /* and how their text begins; or empty. */
 };
 
 const char *gap_reason_name(enum gap_reason);
 const char *gap_reason_text(enum gap_reason);
 
-/* Enough for the text of any gap. */
-enum { GAP_TEXT_SIZE = 192 };
+/* Enough for the text of any gap, if 'app_name' and 'repeated' have at most 48
+ * and 128 bytes. */
+enum { GAP_TEXT_SIZE = 256 };
 
 /* Makes the message of a gap record: APP-NAME "sluice", MSGID "gap", and a
  * sentence, which goes into 'text' and is borrowed by '*ret'. */

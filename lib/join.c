@@ -242,7 +242,7 @@ recover_frame(struct join *j, struct frame *f, bool is_free[JOIN_MAX_CHUNKS])
 }
 
 struct join *
-join_create(void *memory, join_drop_cb *drop, void *aux)
+join_create(void *memory, int64_t now_ms, join_drop_cb *drop, void *aux)
 {
     struct join *j = calloc(1, sizeof *j);
     bool *is_free = malloc(JOIN_MAX_CHUNKS * sizeof *is_free);
@@ -267,6 +267,7 @@ join_create(void *memory, join_drop_cb *drop, void *aux)
     memset(is_free, true, JOIN_MAX_CHUNKS * sizeof *is_free);
     for (size_t i = 0; i < JOIN_MAX_FRAMES; i++) {
         if (m->frames[i].used) {
+            m->frames[i].first_ms = now_ms;
             recover_frame(j, &m->frames[i], is_free);
         }
     }

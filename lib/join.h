@@ -51,10 +51,11 @@ typedef void join_drop_cb(void *aux, uint32_t tenant, enum sluice_drop,
 size_t join_memory_size(void);
 
 /* Joins by way of 'memory', which it borrows: all zeros, or what a process
- * before this one left there.  What is not whole in there is forgotten.
- * 'tick_ms' below is that of a clock that goes on from one process to the
- * next.  Returns null if there is no memory left. */
-struct join *join_create(void *memory, join_drop_cb *, void *aux);
+ * before this one left there.  What is not whole in there is forgotten, and
+ * frames begin to wait for their parts at 'now_ms': nobody was there to take
+ * them.  Returns null if there is no memory left. */
+struct join *join_create(void *memory, int64_t now_ms, join_drop_cb *,
+                         void *aux);
 void join_destroy(struct join *);
 
 /* Adds 'part', with 'meta' and 'frame' as geneve_parse() found them, sent by

@@ -16,6 +16,7 @@
 #include <yaml.h>
 
 #include "redact-example.h"
+#include "utf8.h"
 
 #define MAX_RULES 1024
 #define MAX_LITERALS_PER_RULE 64
@@ -45,6 +46,10 @@ complain(struct reader *r, const yaml_node_t *node, const char *format, ...)
     va_start(args, format);
     int n = vasprintf(&what, format, args);
     va_end(args);
+    if (n >= 0) {
+        /* It may quote the file, which is a tenant's. */
+        utf8_make_printable(what);
+    }
     if (n < 0 || asprintf(&r->sentence, "%s:%zu: %s", r->path,
                           node ? node->start_mark.line + 1 : 1, what) < 0) {
         abort();
@@ -636,6 +641,9 @@ redactor_try_examples(struct redactor *r)
                             "correct the rule or the example.", rule->id, s,
                             must ? "does not match" : "matches") < 0) {
                 abort();
+            }
+            if (sentence) {
+                utf8_make_printable(sentence);
             }
         }
     }

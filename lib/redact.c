@@ -65,6 +65,7 @@ struct engine {
     struct redact_scan scan;
     uint64_t n_run;
     uint64_t budget;            /* What 'scan.n_examined' must not pass. */
+    uint32_t cap;               /* Of the redactor at work. */
     uint32_t limit;             /* What is there and beyond was not looked
                                  * at. */
     const struct redact_shadow *shadow;     /* What 'scan' is about, or null:
@@ -102,6 +103,7 @@ struct redactor {
     size_t n_literals;
     hs_database_t *database;
     const uint8_t *key;         /* Borrowed; null: none. */
+    uint32_t cap;
 };
 
 void
@@ -282,6 +284,7 @@ create(const struct redact_options *options, struct redactor **ret,
     if (!r) {
         goto out;
     }
+    r->cap = options->cap ? options->cap : REDACT_CAP;
     *ret_sentence = read_texts(r, options);
     error = *ret_sentence ? EINVAL : join_engine(r, options->share);
     if (!error) {
@@ -545,7 +548,7 @@ find_matches(struct redactor *r)
 static bool
 put(struct engine *e, const void *data, size_t size)
 {
-    size_t room = REDACT_CAP - OVER_CAP_SIZE - e->out_size;
+    size_t room = e->cap - OVER_CAP_SIZE - e->out_size;
     size_t n = size < room ? size : room;
 
     memcpy(e->out + e->out_size, data, n);
@@ -574,7 +577,7 @@ put_mark(struct redactor *r, const struct redact_rule *rule,
                        PSEUDONYM_SIZE);
         size += strlen(pseudonym);
     }
-    return size <= REDACT_CAP - OVER_CAP_SIZE - e->out_size
+    return size <= e->cap - OVER_CAP_SIZE - e->out_size
            && put(e, REDACT_MARK_PREFIX, strlen(REDACT_MARK_PREFIX))
            && put(e, rule->id, strlen(rule->id))
            && put(e, pseudonym, strlen(pseudonym))
@@ -652,7 +655,7 @@ write_mark(struct redactor *r, struct writer *w, const struct redact_match *m,
     }
     if (!rr) {
         size_t n = strlen(REDACT_FORGED_PREFIX);
-        if (n > REDACT_CAP - OVER_CAP_SIZE - e->out_size
+        if (n > e->cap - OVER_CAP_SIZE - e->out_size
             || !put(e, REDACT_FORGED_PREFIX, n)) {
             return false;
         }
@@ -750,7 +753,10 @@ redactor_run(struct redactor *r, struct slice message, uint64_t *hits,
     struct engine *e = r->engine;
     struct redact_result result = { .text = message };
     uint8_t *in = e->in + REDACT_PADDING;
-    uint32_t size = message.size < REDACT_CAP ? message.size : REDACT_CAP;
+    /* What is looked at reaches beyond what is kept. */
+    uint32_t most = (r->cap < REDACT_CAP - REDACT_OVERLAP
+                     ? r->cap + REDACT_OVERLAP : REDACT_CAP);
+    uint32_t size = message.size < most ? message.size : most;
 
     if (!message.size) {
         *ret = result;
@@ -763,8 +769,9 @@ redactor_run(struct redactor *r, struct slice message, uint64_t *hits,
     e->scan.at = e->maps.at;
     e->n_run++;
     e->found = false;
-    e->limit = (message.size <= REDACT_CAP ? message.size
-                : REDACT_CAP - REDACT_OVERLAP);
+    e->cap = r->cap;
+    e->limit = (message.size <= r->cap ? message.size
+                : most - REDACT_OVERLAP);
     find_matches(r);
     e->scan.data = in;
     e->scan.size = size;

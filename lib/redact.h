@@ -24,8 +24,10 @@
 #define REDACT_FORGED_PREFIX "<x-redacted:"
 
 /* The cap: bytes of a message that are looked at, and the most that comes out,
- * as marks may be longer than what they replace. */
+ * as marks may be longer than what they replace; where a lower one is asked for,
+ * that is the most that comes out. */
 #define REDACT_CAP (64 * 1024)
+#define REDACT_MIN_CAP 480      /* RFC 5424 section 6.1. */
 
 /* Of a message beyond the cap, the last bytes before it are looked at but not
  * kept, so that a secret which the cap cuts in two is still known for one. */
@@ -44,6 +46,7 @@ struct redact_options {
     const struct redact_text *texts;    /* Added to the built-in rules, those
                                          * of later ones first. */
     size_t n_texts;
+    uint32_t cap;               /* REDACT_MIN_CAP to REDACT_CAP, which 0 is. */
     bool enable_all;            /* Rules that are off by default, too. */
     bool has_key;               /* redactor_set_key() will be called, so that
                                  * rules may ask for pseudonyms. */
@@ -85,7 +88,7 @@ struct redact_result {
     struct slice receipt;       /* Which rules did it, and how often, as
                                  * "password:1,token:2"; valid as 'text'. */
     bool over_cap;              /* Input, or what would come out, was larger
-                                 * than REDACT_CAP, or looking at the rest
+                                 * than the cap, or looking at the rest
                                  * would have taken too long: it is masked
                                  * whole, with "over-cap" in place of a rule's
                                  * id.  So is all, should it ever be impossible

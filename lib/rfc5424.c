@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "context.pb-c.h"
+#include "source-context.h"
 #include "syslog-msg.h"
 #include "text-out.h"
 #include "utf8.h"
@@ -36,7 +36,9 @@ struct rfc5424_source {
     struct slice name;          /* Proven name, or empty. */
     struct slice hostname;      /* HOSTNAME between spaces. */
     struct slice head;          /* Our element, up to "port". */
-    struct slice tail;          /* Its end, from "origin" on. */
+    struct slice tail;          /* Its end, from "origin" on, up to... */
+    struct slice values;        /* ...what is known of the VM: see
+                                 * source-context.h. */
     uint8_t bytes[];            /* What the slices point to. */
 };
 
@@ -182,12 +184,14 @@ put_context_value(struct out *o, const Sluice__ContextValue *value)
 
 /* Puts HOSTNAME between spaces: the proven name, each character that is not
  * printable US-ASCII replaced, and '/' too, since receivers make file names of
- * it; else the UUID, else the MAC.  Names that mean nothing (NILVALUE) or a
+ * it; else the UUID, else the MAC, else, for what is of no VM, nothing.  Names that mean nothing (NILVALUE) or a
  * directory go the same way. */
 static void
 put_hostname(struct out *o, const struct batch_source *source,
              struct slice name)
 {
+    static const uint8_t no_mac[6];
+
     put_byte(o, ' ');
     if (name.size && !slice_equal(name, slice_from_string("-"))
         && !slice_equal(name, slice_from_string("."))
@@ -200,8 +204,10 @@ put_hostname(struct out *o, const struct batch_source *source,
         }
     } else if (source->has_vm) {
         put_uuid(o, source->vm);
-    } else {
+    } else if (memcmp(source->mac, no_mac, sizeof no_mac)) {
         put_mac(o, source->mac);
+    } else {
+        put_byte(o, '-');
     }
     put_byte(o, ' ');
 }
@@ -238,43 +244,38 @@ put_head(struct out *o, const struct batch_source *source, struct slice sd_id,
     }
 }
 
-/* Puts the end of our element, from "origin" on. */
+/* Puts the end of our element, from "origin" on, up to the VM's context. */
 static void
-put_tail(struct out *o, const struct batch_source *source,
-         const Sluice__VmContext *context)
+put_tail(struct out *o, const struct batch_source *source)
 {
     if (source->stock) {
         put_param(o, PARAM_ORIGIN, "stock");
     }
     if (source->context_pending) {
         put_param(o, PARAM_CTX, "pending");
+    } else if (source->context_by_ip) {
+        put_param(o, PARAM_CTX, "by-ip");
     }
-    for (size_t i = 0; context && i < context->n_value; i++) {
-        put_context_value(o, context->value[i]);
-    }
-    put_byte(o, ']');
 }
 
-/* Returns what 'o' took since it stood at 'start'. */
-static struct slice
-written(const uint8_t *start, const struct out *o)
+/* Puts the values that 'line' gets, and the end of our element. */
+static void
+put_context(struct out *o, const struct rfc5424_source *source,
+            const struct batch_line *line)
 {
-    return slice_of(start, o->p - start);
+    struct slice rest = source->values, text;
+
+    while (source_value_next(&rest, line->context_sets, &text)) {
+        put_slice(o, text);
+    }
+    put_byte(o, ']');
 }
 
 struct rfc5424_source *
 rfc5424_source_create(const struct batch_source *source, const char *sd_id)
 {
-    Sluice__VmContext *context = NULL;
-    struct slice name = slice_of(NULL, 0);
-
-    if (source->context.size) {
-        context = sluice__vm_context__unpack(NULL, source->context.size,
-                                             source->context.data);
-        if (context) {
-            name = slice_from_string(context->name);
-        }
-    }
+    struct slice name;
+    Sluice__VmContext *context = source_context_unpack(source, &name);
 
     /* A byte of context becomes at most four, as an octal escape, and the
      * name's stand in three places. */
@@ -286,34 +287,40 @@ rfc5424_source_create(const struct batch_source *source, const char *sd_id)
 
         put_clean(&o, slice_from_string(sd_id), SYSLOG_MAX_SD_NAME,
                   SYSLOG_C_SD_NAME);
-        s->sd_id = written(start, &o);
+        s->sd_id = out_since(start, &o);
 
         start = o.p;
         put(&o, "x-", 2);
         put_slice(&o, slice_of(s->sd_id.data,
                                s->sd_id.size > SYSLOG_MAX_SD_NAME - 2
                                ? SYSLOG_MAX_SD_NAME - 2 : s->sd_id.size));
-        s->forged_id = written(start, &o);
+        s->forged_id = out_since(start, &o);
 
         start = o.p;
         put_slice(&o, name);
-        s->name = written(start, &o);
+        s->name = out_since(start, &o);
 
         start = o.p;
         put_hostname(&o, source, name);
-        s->hostname = written(start, &o);
+        s->hostname = out_since(start, &o);
 
         start = o.p;
         put_head(&o, source, s->sd_id, name);
-        s->head = written(start, &o);
+        s->head = out_since(start, &o);
 
         start = o.p;
-        put_tail(&o, source, context);
-        s->tail = written(start, &o);
+        put_tail(&o, source);
+        s->tail = out_since(start, &o);
+
+        start = o.p;
+        for (size_t i = 0; context && i < context->n_value; i++) {
+            uint8_t *value = source_value_begin(&o);
+            put_context_value(&o, context->value[i]);
+            source_value_end(&o, value, context->value[i]->sets);
+        }
+        s->values = out_since(start, &o);
     }
-    if (context) {
-        sluice__vm_context__free_unpacked(context, NULL);
-    }
+    source_context_free(context);
     return s;
 }
 
@@ -323,9 +330,9 @@ rfc5424_source_destroy(struct rfc5424_source *source)
     free(source);
 }
 
-/* Puts "gap-from" and the like, if 'ns' is known. */
+/* Puts a time, if 'ns' is known. */
 static void
-put_gap_time(struct out *o, enum param param, uint64_t ns)
+put_known_time(struct out *o, enum param param, uint64_t ns)
 {
     if (ns) {
         open_param(o, param);
@@ -344,24 +351,24 @@ put_gap_number(struct out *o, enum param param, uint64_t number)
     }
 }
 
-/* Puts the flow as "tcp SOURCE PORT DESTINATION PORT". */
+/* Puts a flow as "tcp SOURCE PORT DESTINATION PORT", if it is known. */
 static void
-put_gap_flow(struct out *o, const struct batch_line *line)
+put_flow(struct out *o, enum param param, uint32_t protocol,
+         struct slice src_ip, uint32_t src_port, struct slice dst_ip,
+         uint32_t dst_port)
 {
-    const struct batch_gap *gap = &line->gap;
-
-    if (!gap->protocol || line->src_ip.size != 16 || gap->dst_ip.size != 16) {
+    if (!protocol || src_ip.size != 16 || dst_ip.size != 16) {
         return;
     }
-    open_param(o, PARAM_GAP_FLOW);
-    put(o, gap->protocol == 6 ? "tcp " : "udp ", 4);
-    put_ip(o, line->src_ip);
+    open_param(o, param);
+    put(o, protocol == 6 ? "tcp " : "udp ", 4);
+    put_ip(o, src_ip);
     put_byte(o, ' ');
-    put_decimal(o, gap->src_port);
+    put_decimal(o, src_port);
     put_byte(o, ' ');
-    put_ip(o, gap->dst_ip);
+    put_ip(o, dst_ip);
     put_byte(o, ' ');
-    put_decimal(o, gap->dst_port);
+    put_decimal(o, dst_port);
     close_param(o);
 }
 
@@ -376,9 +383,30 @@ put_gap(struct out *o, const struct batch_line *line)
     close_param(o);
     put_gap_number(o, PARAM_GAP_PACKETS, gap->packets);
     put_gap_number(o, PARAM_GAP_BYTES, gap->bytes);
-    put_gap_time(o, PARAM_GAP_FROM, gap->from_ns);
-    put_gap_time(o, PARAM_GAP_TO, gap->to_ns);
-    put_gap_flow(o, line);
+    put_gap_number(o, PARAM_GAP_LINES, gap->lines);
+    if (gap->rule.size) {
+        open_param(o, PARAM_GAP_RULE);
+        put_value(o, gap->rule);
+        close_param(o);
+    }
+    put_known_time(o, PARAM_GAP_FROM, gap->from_ns);
+    put_known_time(o, PARAM_GAP_TO, gap->to_ns);
+    put_flow(o, PARAM_GAP_FLOW, gap->protocol, line->src_ip, gap->src_port,
+             gap->dst_ip, gap->dst_port);
+}
+
+/* Puts what else is known of a line, for which a rule asked. */
+static void
+put_verbose(struct out *o, const struct batch_line *line)
+{
+    const struct batch_verbose *v = &line->verbose;
+
+    open_param(o, PARAM_RULE);
+    put_value(o, v->rule);
+    close_param(o);
+    put_known_time(o, PARAM_RECEIVED, v->received_ns);
+    put_flow(o, PARAM_FLOW, v->protocol, line->src_ip, v->src_port, v->dst_ip,
+             v->dst_port);
 }
 
 /* Puts milliseconds as seconds: "-3600.250". */
@@ -460,6 +488,9 @@ put_line_params(struct out *o, const struct rfc5424_source *source,
     if (line->ambiguous) {
         put_param(o, PARAM_AMBIGUOUS, "1");
     }
+    if (line->verbose.rule.size) {
+        put_verbose(o, line);
+    }
     if (line->gap.reason.size) {
         put_gap(o, line);
     }
@@ -539,6 +570,7 @@ put_message(struct out *o, const struct rfc5424_source *source,
     put_slice(o, source->head);
     put_line_params(o, source, line, forged);
     put_slice(o, source->tail);
+    put_context(o, source, line);
     if (forged) {
         put_renamed(o, source, line->sd);
     } else if (good_sd) {
@@ -595,9 +627,21 @@ rfc5424_put_line(uint8_t *buf, size_t cap, const struct rfc5424_source *source,
                        ? sizeof " activity=\"\"" + 32 : 0)
                     + (line->src_ip.size
                        ? sizeof " src-ip=\"\"" + 12 : 0)
-                    + source->tail.size + line->sd.size + line->msg.size);
+                    + source->tail.size + source->values.size
+                    + line->sd.size + line->msg.size);
     size_t n = put_frame(buf, cap, count_digits(guess), source, line);
 
     /* A guess of too many digits may want a byte more than the frame. */
     return n ? n : put_frame(buf, cap, 1, source, line);
+}
+
+size_t
+rfc5424_put_message(uint8_t *buf, size_t cap,
+                    const struct rfc5424_source *source,
+                    const struct batch_line *line)
+{
+    struct out o = { .p = buf, .left = cap };
+
+    put_message(&o, source, line);
+    return o.failed ? 0 : cap - o.left;
 }

@@ -36,4 +36,9 @@ size_t rfc5424_put_line(uint8_t *buf, size_t cap,
                         const struct rfc5424_source *,
                         const struct batch_line *line);
 
+/* Appends the SYSLOG-MSG alone, for transports that frame in another way. */
+size_t rfc5424_put_message(uint8_t *buf, size_t cap,
+                           const struct rfc5424_source *,
+                           const struct batch_line *line);
+
 #endif /* lib/rfc5424.h */

@@ -14,12 +14,13 @@
 #include <zstd.h>
 
 #include "cursor.h"
+#include "durable.h"
 
 #define SEAL_MAGIC_TEXT "SLUICEB"
 
 enum {
     SEAL_MAGIC_SIZE = 7,
-    SEAL_FORMAT_VERSION = 1,
+    SEAL_FORMAT_VERSION = 2,
 
     KEY_SIZE = crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
     NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
@@ -33,8 +34,9 @@ enum {
 };
 
 _Static_assert(SEAL_HEADER_SIZE
-               == 48 + crypto_box_PUBLICKEYBYTES + SEALED_KEY_SIZE
-                  + NONCE_SIZE, "the header is as seal.h draws it");
+               == 64 + SEAL_DIGEST_SIZE + crypto_box_PUBLICKEYBYTES
+                  + SEALED_KEY_SIZE + NONCE_SIZE,
+               "the header is as seal.h draws it");
 _Static_assert(SEAL_TAG_SIZE == crypto_aead_xchacha20poly1305_ietf_ABYTES,
                "the tag is libsodium's");
 _Static_assert(crypto_box_PUBLICKEYBYTES == crypto_box_SECRETKEYBYTES,
@@ -44,6 +46,8 @@ _Static_assert(crypto_box_PUBLICKEYBYTES == crypto_box_SECRETKEYBYTES,
 struct seal_key {
     uint8_t secret[crypto_box_SECRETKEYBYTES];
     uint8_t public[crypto_box_PUBLICKEYBYTES];
+    uint8_t *content_key;       /* In such memory, too, which takes five system
+                                 * calls: for seal_open(), time after time. */
 };
 
 struct sealer {
@@ -53,8 +57,11 @@ struct sealer {
     ZSTD_CCtx *cctx;
     ZSTD_DCtx *dctx;
     uint8_t *check;             /* 'max_raw_size' bytes: decompressed again. */
+    uint8_t *frame;             /* What was compressed last... */
+    size_t frame_size;          /* ...or 0... */
+    size_t raw_size;            /* ...out of so much. */
+    size_t frame_cap;
     uint8_t *file;              /* The sealed batch. */
-    size_t file_cap;
 };
 
 const char *
@@ -83,6 +90,7 @@ sealer_destroy(struct sealer *s)
         ZSTD_freeDCtx(s->dctx);
         sodium_free(s->content_key);
         free(s->check);
+        free(s->frame);
         free(s->file);
         free(s);
     }
@@ -98,14 +106,15 @@ sealer_create(const uint8_t recipient[32], size_t max_raw_size)
     }
     memcpy(s->recipient, recipient, sizeof s->recipient);
     s->max_raw_size = max_raw_size;
-    s->file_cap = SEAL_HEADER_SIZE + ZSTD_compressBound(max_raw_size)
-                  + SEAL_TAG_SIZE;
+    s->frame_cap = ZSTD_compressBound(max_raw_size);
     s->cctx = ZSTD_createCCtx();
     s->dctx = ZSTD_createDCtx();
     s->content_key = sodium_malloc(KEY_SIZE);
     s->check = calloc(1, max_raw_size ? max_raw_size : 1);
-    s->file = malloc(s->file_cap);
-    if (!s->cctx || !s->dctx || !s->content_key || !s->check || !s->file
+    s->frame = malloc(s->frame_cap);
+    s->file = malloc(SEAL_HEADER_SIZE + s->frame_cap + SEAL_TAG_SIZE);
+    if (!s->cctx || !s->dctx || !s->content_key || !s->check || !s->frame
+        || !s->file
         || ZSTD_isError(ZSTD_CCtx_setParameter(s->cctx,
                                                ZSTD_c_compressionLevel,
                                                SEAL_ZSTD_LEVEL))
@@ -115,7 +124,7 @@ sealer_create(const uint8_t recipient[32], size_t max_raw_size)
     }
 
     /* The context takes its memory at the first use: have that now. */
-    size_t n = ZSTD_compress2(s->cctx, s->file, s->file_cap, s->check,
+    size_t n = ZSTD_compress2(s->cctx, s->frame, s->frame_cap, s->check,
                               max_raw_size);
     if (ZSTD_isError(n)) {
         goto error;
@@ -148,21 +157,24 @@ put_header(uint8_t *p, const struct seal_header *h)
     p = put_be(p, h->created_ns, 8);
     p = put_be(p, h->raw_size, 4);
     p = put_be(p, h->body_size, 4);
+    p = put_be(p, h->generation, 4);
+    p = put_be(p, h->flags, 4);
+    p = put_be(p, h->origin, 8);
+    memcpy(p, h->previous, sizeof h->previous);
+    p += sizeof h->previous;
     memcpy(p, h->recipient, sizeof h->recipient);
     return p + sizeof h->recipient;
 }
 
 int
-sealer_run(struct sealer *s, struct seal_header *header, struct slice raw,
-           struct slice *ret)
+sealer_compress(struct sealer *s, struct slice raw)
 {
+    s->frame_size = 0;
     if (raw.size > s->max_raw_size) {
         return EMSGSIZE;
     }
 
-    uint8_t *body = s->file + SEAL_HEADER_SIZE;
-    size_t n = ZSTD_compress2(s->cctx, body,
-                              s->file_cap - SEAL_HEADER_SIZE - SEAL_TAG_SIZE,
+    size_t n = ZSTD_compress2(s->cctx, s->frame, s->frame_cap,
                               raw.data, raw.size);
     if (ZSTD_isError(n)) {
         return EIO;
@@ -171,30 +183,78 @@ sealer_run(struct sealer *s, struct seal_header *header, struct slice raw,
     /* zstd before 1.5.5 can corrupt what it compresses.  Look before the
      * source goes. */
     size_t n_check = ZSTD_decompressDCtx(s->dctx, s->check, s->max_raw_size,
-                                         body, n);
+                                         s->frame, n);
     if (ZSTD_isError(n_check) || n_check != raw.size
         || (raw.size && memcmp(s->check, raw.data, raw.size))) {
         return EIO;
     }
+    s->frame_size = n;
+    s->raw_size = raw.size;
+    return 0;
+}
 
-    header->raw_size = raw.size;
-    header->body_size = n + SEAL_TAG_SIZE;
-    memcpy(header->recipient, s->recipient, sizeof header->recipient);
+int
+sealer_seal(struct sealer *s, const uint8_t recipient[32],
+            struct seal_header *header, struct slice *ret)
+{
+    if (!s->frame_size) {
+        return EINVAL;
+    }
+    header->raw_size = s->raw_size;
+    header->body_size = s->frame_size + SEAL_TAG_SIZE;
+    memcpy(header->recipient, recipient, sizeof header->recipient);
     uint8_t *sealed_key = put_header(s->file, header);
     uint8_t *nonce = sealed_key + SEALED_KEY_SIZE;
 
     crypto_aead_xchacha20poly1305_ietf_keygen(s->content_key);
     randombytes_buf(nonce, NONCE_SIZE);
-    if (crypto_box_seal(sealed_key, s->content_key, KEY_SIZE, s->recipient)) {
+    if (crypto_box_seal(sealed_key, s->content_key, KEY_SIZE, recipient)) {
         /* The recipient is a point of small order: no key at all. */
         return EINVAL;
     }
-    crypto_aead_xchacha20poly1305_ietf_encrypt(body, NULL, body, n,
-                                               s->file, SEAL_HEADER_SIZE,
-                                               NULL, nonce, s->content_key);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(
+        s->file + SEAL_HEADER_SIZE, NULL, s->frame, s->frame_size,
+        s->file, SEAL_HEADER_SIZE, NULL, nonce, s->content_key);
     sodium_memzero(s->content_key, KEY_SIZE);
     *ret = slice_of(s->file, SEAL_HEADER_SIZE + header->body_size);
     return 0;
+}
+
+int
+sealer_run(struct sealer *s, struct seal_header *header, struct slice raw,
+           struct slice *ret)
+{
+    int error = sealer_compress(s, raw);
+
+    return error ? error : sealer_seal(s, s->recipient, header, ret);
+}
+
+void
+seal_digest(struct slice file, uint8_t ret[SEAL_DIGEST_SIZE])
+{
+    struct cursor c = cursor_of(file);
+    struct slice header = cursor_take(&c, SEAL_HEADER_SIZE);
+    struct slice body = cursor_rest(&c);
+    crypto_generichash_state state;
+
+    crypto_generichash_init(&state, NULL, 0, SEAL_DIGEST_SIZE);
+    crypto_generichash_update(&state, header.data, header.size);
+    if (body.size >= SEAL_TAG_SIZE) {
+        crypto_generichash_update(&state,
+                                  body.data + body.size - SEAL_TAG_SIZE,
+                                  SEAL_TAG_SIZE);
+    }
+    crypto_generichash_final(&state, ret, SEAL_DIGEST_SIZE);
+}
+
+uint64_t
+seal_origin(const uint8_t shipper[32])
+{
+    uint8_t hash[SEAL_DIGEST_SIZE];
+
+    crypto_generichash(hash, sizeof hash, shipper, 32, NULL, 0);
+    struct cursor c = cursor_of(slice_of(hash, sizeof hash));
+    return cursor_be(&c, 8);
 }
 
 enum seal_error
@@ -218,10 +278,17 @@ seal_read_header(struct slice file, struct seal_header *ret)
     h.created_ns = cursor_be(&c, 8);
     h.raw_size = cursor_be(&c, 4);
     h.body_size = cursor_be(&c, 4);
+    h.generation = cursor_be(&c, 4);
+    h.flags = cursor_be(&c, 4);
+    h.origin = cursor_be(&c, 8);
+    cursor_copy(&c, h.previous, sizeof h.previous);
     cursor_copy(&c, h.recipient, sizeof h.recipient);
     cursor_take(&c, SEALED_KEY_SIZE + NONCE_SIZE);
     if (c.failed) {
         return SEAL_TRUNCATED;
+    }
+    if (h.flags & ~SEAL_F_ALL) {
+        return SEAL_VERSION;
     }
     if (h.raw_size > SEAL_MAX_RAW_SIZE || h.body_size < SEAL_TAG_SIZE
         || h.raw_size / ZSTD_MAX_RATIO > h.body_size - SEAL_TAG_SIZE) {
@@ -278,16 +345,15 @@ seal_open(const struct seal_key *key, struct slice file,
     struct slice sealed_key = cursor_take(&keys, SEALED_KEY_SIZE);
     struct slice nonce = cursor_take(&keys, NONCE_SIZE);
 
-    uint8_t *content_key = sodium_malloc(KEY_SIZE);
     uint8_t *frame = malloc(body.size);
     unsigned long long n;
-    if (!content_key || !frame) {
+    if (!frame) {
         error = SEAL_NO_MEMORY;
-    } else if (crypto_box_seal_open(content_key, sealed_key.data,
+    } else if (crypto_box_seal_open(key->content_key, sealed_key.data,
                                     sealed_key.size, key->public, key->secret)
                || crypto_aead_xchacha20poly1305_ietf_decrypt(
                    frame, &n, NULL, body.data, body.size, ad.data, ad.size,
-                   nonce.data, content_key)) {
+                   nonce.data, key->content_key)) {
         error = SEAL_TAMPERED;
     } else {
         error = decompress(slice_of(frame, n), h.raw_size, ret_raw);
@@ -296,7 +362,7 @@ seal_open(const struct seal_key *key, struct slice file,
         *ret_header = h;
     }
     free(frame);
-    sodium_free(content_key);
+    sodium_memzero(key->content_key, KEY_SIZE);
     return error;
 }
 
@@ -305,45 +371,40 @@ seal_open(const struct seal_key *key, struct slice file,
 static struct seal_key *
 seal_key_alloc(void)
 {
-    return sodium_init() < 0 ? NULL : sodium_malloc(sizeof(struct seal_key));
+    if (sodium_init() < 0) {
+        return NULL;
+    }
+    struct seal_key *key = sodium_malloc(sizeof *key);
+    if (key) {
+        key->content_key = sodium_malloc(KEY_SIZE);
+        if (!key->content_key) {
+            sodium_free(key);
+            key = NULL;
+        }
+    }
+    return key;
+}
+
+void
+seal_key_public(const struct seal_key *key, uint8_t ret[32])
+{
+    memcpy(ret, key->public, sizeof key->public);
+}
+
+bool
+seal_key_agree(const struct seal_key *key, const uint8_t public[32],
+               uint8_t ret[32])
+{
+    return !crypto_scalarmult(ret, key->secret, public);
 }
 
 void
 seal_key_destroy(struct seal_key *key)
 {
-    sodium_free(key);           /* Wipes it, too. */
-}
-
-/* Syncs the directory that 'path' is in. */
-static int
-sync_directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *dir = (!slash ? strdup(".")
-                 : strndup(path, slash == path ? 1 : slash - path));
-    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    int error = fd < 0 || fsync(fd) ? errno : 0;
-
-    if (fd >= 0) {
-        close(fd);
+    if (key) {
+        sodium_free(key->content_key);
+        sodium_free(key);       /* Wipes it, too. */
     }
-    free(dir);
-    return error;
-}
-
-static int
-write_all(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, data, size);
-        if (n > 0) {
-            data += n;
-            size -= n;
-        } else if (n < 0 && errno != EINTR) {
-            return errno;
-        }
-    }
-    return 0;
 }
 
 /* Writes half of a key to the file at 'path', of 'mode': all of it, synced, or
@@ -374,7 +435,7 @@ write_key_file(const char *path, mode_t mode, const uint8_t half[32],
         error = errno;
         goto out;
     }
-    error = write_all(fd, text, KEY_TEXT_SIZE);
+    error = durable_write(fd, text, KEY_TEXT_SIZE);
     if (!error && (fchmod(fd, mode) || fsync(fd)
                    || (replace ? rename(temp, path) : link(temp, path)))) {
         error = errno;
@@ -383,7 +444,7 @@ write_key_file(const char *path, mode_t mode, const uint8_t half[32],
         unlink(temp);
     }
     if (!error) {
-        error = sync_directory_of(path);
+        error = durable_sync_directory_of(path);
     }
 
 out:
@@ -457,7 +518,13 @@ seal_key_generate(const char *secret_path, const char *public_path)
 int
 seal_key_publish(const struct seal_key *key, const char *public_path)
 {
-    return write_key_file(public_path, 0644, key->public, true);
+    return seal_public_key_write(public_path, key->public);
+}
+
+int
+seal_public_key_write(const char *public_path, const uint8_t public[32])
+{
+    return write_key_file(public_path, 0644, public, true);
 }
 
 int

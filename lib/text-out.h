@@ -24,17 +24,24 @@ struct out {
 };
 
 static inline void
-fail(struct out *o)
+out_fail(struct out *o)
 {
     o->failed = true;
     o->left = 0;
+}
+
+/* Returns what 'o' took since it stood at 'start'. */
+static inline struct slice
+out_since(const uint8_t *start, const struct out *o)
+{
+    return slice_of(start, o->p - start);
 }
 
 static inline void
 put(struct out *o, const void *data, size_t size)
 {
     if (size > o->left) {
-        fail(o);
+        out_fail(o);
     } else if (size) {
         memcpy(o->p, data, size);
         o->p += size;
@@ -62,7 +69,7 @@ static inline uint8_t *
 take_room(struct out *o, size_t size)
 {
     if (size > o->left) {
-        fail(o);
+        out_fail(o);
         return NULL;
     }
     uint8_t *p = o->p;

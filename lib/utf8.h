@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * UTF-8 (RFC 3629), strictly: no overlong forms, no surrogates, nothing above
- * U+10FFFF. */
+ * U+10FFFF; and what of it may reach a terminal. */
 #ifndef SLUICE_UTF8_H
 #define SLUICE_UTF8_H 1
 
@@ -73,6 +73,35 @@ utf8_is_valid(struct slice s)
         }
     }
     return true;
+}
+
+/* Takes as utf8_take() does.  Returns whether it is a character that may reach
+ * a terminal: no control, no line end of Unicode's, and nothing that turns the
+ * direction of writing. */
+static inline bool
+utf8_take_printable(struct cursor *c)
+{
+    int32_t code = utf8_take(c);
+
+    return !(code < 0x20 || (code >= 0x7f && code < 0xa0) /* C0, DEL, C1. */
+             || code == 0x61c || code == 0x200e || code == 0x200f
+             || (code >= 0x2028 && code <= 0x202e) /* Lines, directions. */
+             || (code >= 0x2066 && code <= 0x2069));
+}
+
+/* Puts '?' in the place of each byte of 's' that may not reach a terminal. */
+static inline void
+utf8_make_printable(char *s)
+{
+    struct cursor c = cursor_of(slice_from_string(s));
+
+    for (size_t n = c.left; c.left; ) {
+        size_t start = n - c.left;
+
+        if (!utf8_take_printable(&c)) {
+            memset(s + start, '?', n - c.left - start);
+        }
+    }
 }
 
 #endif /* lib/utf8.h */

@@ -33,9 +33,16 @@ AC_DEFUN([SLUICE_CHECK_OVS], [
             | sed 's,\([[^ ]]*\)/\([[^ /]]*\)\.la,\1/.libs/\2.a,g'`
   OVS_LIBS="$OVS_BUILD/lib/.libs/libopenvswitch.a -Wl,--as-needed $ovs_deps"
   OVS_LIBS="$OVS_LIBS -lpthread -lrt -lm"
-  # A source that prepare-ovs did not make has no log_tunnel.
-  AM_CONDITIONAL([OVS_LOG_TUNNEL],
-                 [test -f "$OVS_SOURCE/lib/sluice/ofp-log-tunnel.h"])
+  # A source that prepare-ovs did not make has no log_tunnel, or that of
+  # another state of this tree, which ours cannot be compiled with.
+  ovs_log_tunnel=yes
+  for ovs_header in "$srcdir"/ovs-ext/sluice/lib/*.h "$srcdir"/lib/tlv.h; do
+    cmp -s "$ovs_header" \
+        "$OVS_SOURCE/lib/sluice/`basename "$ovs_header"`" || ovs_log_tunnel=no
+  done
+  AS_IF([test "$ovs_log_tunnel" = no],
+        [AC_MSG_WARN([$OVS_SOURCE has not the log_tunnel of this tree; run ovs-ext/prepare-ovs, then configure])])
+  AM_CONDITIONAL([OVS_LOG_TUNNEL], [test "$ovs_log_tunnel" = yes])
   AC_SUBST([OVS_SOURCE])
   AC_SUBST([OVS_BUILD])
   AC_SUBST([OVS_CFLAGS])
@@ -66,12 +73,54 @@ AC_DEFUN([SLUICE_ENABLE_SANITIZERS], [
   AC_SUBST([SANITIZER_FLAGS])
 ])
 
+# SLUICE_ENABLE_FAILPOINTS
+#
+# In unless they are left out: where they are not used they cost nothing that
+# can be measured, and so what is tested is what is installed.
+AC_DEFUN([SLUICE_ENABLE_FAILPOINTS], [
+  AC_ARG_ENABLE([failpoints],
+    [AS_HELP_STRING([--disable-failpoints],
+                    [leave out what lets a test kill the programs at named
+                     points])])
+  FAILPOINT_CPPFLAGS=
+  AS_IF([test "x$enable_failpoints" = xno],
+        [FAILPOINT_CPPFLAGS=-DSLUICE_NO_FAILPOINTS])
+  AC_SUBST([FAILPOINT_CPPFLAGS])
+])
+
 # SLUICE_ENABLE_FUZZING
 #
-# With CC=clang: the targets of tests/fuzz become libFuzzer programs.  Without
-# it they replay their corpus.
+# With CC=clang: the targets of tests/fuzz become libFuzzer programs, and all is
+# built with AddressSanitizer and UBSan.  Without it they replay their corpus.
 AC_DEFUN([SLUICE_ENABLE_FUZZING], [
   AC_ARG_ENABLE([fuzzing],
     [AS_HELP_STRING([--enable-fuzzing], [link libFuzzer; needs CC=clang])])
+  FUZZ_FLAGS=
+  AS_IF([test "x$enable_fuzzing" = xyes], [
+    sluice_flags="address,undefined -fno-sanitize-recover=all"
+    SANITIZER_FLAGS="-fsanitize=fuzzer-no-link,$sluice_flags -fno-omit-frame-pointer"
+    FUZZ_FLAGS="-fsanitize=fuzzer,$sluice_flags"
+    # Clang looks into the macros of others, whose warnings are not ours.
+    WARNING_CFLAGS="$WARNING_CFLAGS -Wno-sign-compare -Wno-missing-field-initializers"
+    AC_MSG_CHECKING([whether $CC has libFuzzer])
+    sluice_cflags=$CFLAGS
+    CFLAGS="$CFLAGS $FUZZ_FLAGS"
+    AC_LINK_IFELSE([AC_LANG_SOURCE([
+#include <stddef.h>
+#include <stdint.h>
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    (void) data;
+    return size == 1 ? -1 : 0;
+}
+])],
+      [AC_MSG_RESULT([yes])],
+      [AC_MSG_RESULT([no])
+       AC_MSG_ERROR([$CC cannot link libFuzzer: install clang and libclang-rt-14-dev, and configure with CC=clang --enable-fuzzing])])
+    CFLAGS=$sluice_cflags
+  ])
+  AC_SUBST([FUZZ_FLAGS])
   AM_CONDITIONAL([FUZZING], [test "x$enable_fuzzing" = xyes])
 ])

@@ -3,11 +3,15 @@
 PROTO_GENERATED = \
 	proto/batch.pb-c.c proto/batch.pb-c.h \
 	proto/context.pb-c.c proto/context.pb-c.h \
-	proto/control.pb-c.c proto/control.pb-c.h
+	proto/control.pb-c.c proto/control.pb-c.h \
+	proto/host.pb-c.c proto/host.pb-c.h \
+	proto/ledger.pb-c.c proto/ledger.pb-c.h \
+	proto/libvirt.pb-c.c proto/libvirt.pb-c.h
 
 BUILT_SOURCES += $(PROTO_GENERATED)
 CLEANFILES += $(PROTO_GENERATED)
-EXTRA_DIST += proto/batch.proto proto/context.proto proto/control.proto
+EXTRA_DIST += proto/batch.proto proto/context.proto proto/control.proto \
+	proto/host.proto proto/ledger.proto proto/libvirt.proto
 
 proto/%.pb-c.c proto/%.pb-c.h: proto/%.proto
 	$(AM_V_GEN)$(MKDIR_P) proto && \

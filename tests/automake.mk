@@ -18,18 +18,41 @@ check_PROGRAMS += $(fuzz_targets)
 FUZZ_LIBS = $(SLUICE_LIBS)
 if FUZZING
 FUZZ_MAIN =
-AM_CFLAGS += -fsanitize=fuzzer-no-link,address,undefined
-FUZZ_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
+FUZZ_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_FLAGS)
 else
 FUZZ_MAIN = tests/fuzz/replay.c
 FUZZ_LDFLAGS = $(AM_LDFLAGS)
 TESTS += $(fuzz_targets)
 endif
-EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c tests/fuzz/run-fuzz
+
+# What tests in Python have in common.
+EXTRA_DIST += tests/certificates.py tests/tap.py
+
+# 'make fuzz' runs each target for a while, for instance with
+# FUZZ_ARGS='--seconds 600 redact'; see tests/fuzz/run-fuzz.
+.PHONY: fuzz fuzz-targets
+fuzz-targets: $(BUILT_SOURCES)
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(fuzz_targets)
+fuzz: fuzz-targets
+	$(AM_V_at)$(srcdir)/tests/fuzz/run-fuzz --build $(abs_builddir) $(FUZZ_ARGS)
 
 # The context snapshot.
-unit_tests += tests/unit/test-context-snapshot
+unit_tests += \
+	tests/unit/test-context-history \
+	tests/unit/test-context-policy \
+	tests/unit/test-context-snapshot
+tests_unit_test_context_policy_SOURCES = \
+	tests/unit/test-context-policy.c \
+	tests/unit/unit.h
+tests_unit_test_context_policy_LDADD = $(UNIT_LIBS)
+tests_unit_test_context_history_SOURCES = \
+	tests/unit/snapshot-fixture.h \
+	tests/unit/test-context-history.c \
+	tests/unit/unit.h
+tests_unit_test_context_history_LDADD = $(UNIT_LIBS)
 tests_unit_test_context_snapshot_SOURCES = \
+	tests/unit/snapshot-fixture.h \
 	tests/unit/test-context-snapshot.c \
 	tests/unit/unit.h
 tests_unit_test_context_snapshot_LDADD = $(UNIT_LIBS)
@@ -54,17 +77,27 @@ EXTRA_DIST += docs/sluice.yaml.example
 # Batches and their seal.
 unit_tests += \
 	tests/unit/test-batch \
+	tests/unit/test-chain \
+	tests/unit/test-delivery \
 	tests/unit/test-seal
 tests_unit_test_batch_SOURCES = tests/unit/test-batch.c tests/unit/unit.h
 tests_unit_test_batch_LDADD = $(UNIT_LIBS)
+tests_unit_test_chain_SOURCES = tests/unit/test-chain.c tests/unit/unit.h
+tests_unit_test_chain_LDADD = $(UNIT_LIBS)
+tests_unit_test_delivery_SOURCES = tests/unit/test-delivery.c tests/unit/unit.h
+tests_unit_test_delivery_LDADD = $(UNIT_LIBS)
 tests_unit_test_seal_SOURCES = tests/unit/test-seal.c tests/unit/unit.h
 tests_unit_test_seal_LDADD = $(UNIT_LIBS)
 fuzz_targets += \
 	tests/fuzz/fuzz-batch \
+	tests/fuzz/fuzz-delivery \
 	tests/fuzz/fuzz-seal
 tests_fuzz_fuzz_batch_SOURCES = tests/fuzz/fuzz-batch.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_batch_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_batch_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_delivery_SOURCES = tests/fuzz/fuzz-delivery.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_delivery_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_delivery_LDFLAGS = $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_seal_SOURCES = tests/fuzz/fuzz-seal.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_seal_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_seal_LDFLAGS = $(FUZZ_LDFLAGS)
@@ -89,6 +122,13 @@ tests_unit_test_rfc5424_LDADD = $(UNIT_LIBS)
 tests_unit_test_syslog_msg_SOURCES = tests/unit/test-syslog-msg.c \
 	tests/unit/unit.h
 tests_unit_test_syslog_msg_LDADD = $(UNIT_LIBS)
+unit_tests += tests/unit/test-uuid-bytes
+tests_unit_test_uuid_bytes_SOURCES = \
+	tests/unit/test-uuid-bytes.c \
+	tests/unit/unit.h
+tests_unit_test_uuid_bytes_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_uuid_bytes_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+
 # Open batches and the spool.
 unit_tests += \
 	tests/unit/test-open-batch \
@@ -102,8 +142,30 @@ tests_unit_test_spool_SOURCES = \
 	tests/unit/remove-tree.h \
 	tests/unit/test-spool.c \
 	tests/unit/unit.h
+unit_tests += tests/unit/test-power-cut
+tests_unit_test_power_cut_SOURCES = \
+	tests/unit/model-fs.c \
+	tests/unit/model-fs.h \
+	tests/unit/test-power-cut.c \
+	tests/unit/unit.h
+tests_unit_test_power_cut_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_power_cut_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_spool_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_spool_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test-ledger-file
+tests_unit_test_ledger_file_SOURCES = \
+	tests/unit/model-fs.c \
+	tests/unit/model-fs.h \
+	tests/unit/test-ledger-file.c \
+	tests/unit/unit.h
+tests_unit_test_ledger_file_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_ledger_file_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test-failpoint
+tests_unit_test_failpoint_SOURCES = \
+	tests/unit/test-failpoint.c \
+	tests/unit/unit.h
+tests_unit_test_failpoint_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_failpoint_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 # The static context file.
 unit_tests += tests/unit/test-static-context
 tests_unit_test_static_context_SOURCES = \
@@ -146,6 +208,23 @@ tests_unit_test_recover_SOURCES = \
 	tests/unit/unit.h
 tests_unit_test_recover_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 tests_unit_test_recover_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test-books
+tests_unit_test_books_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/signed-packet.h \
+	tests/unit/test-books.c \
+	tests/unit/udp-pair.h \
+	tests/unit/unit.h
+tests_unit_test_books_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
+# Each call that changes what outlives a kill passes by the test.
+tests_unit_test_books_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=open_batch_commit,--wrap=open_batch_reset \
+	-Wl,--wrap=receive_socket_begin_task,--wrap=receive_socket_done \
+	-Wl,--wrap=receive_socket_end_task,--wrap=receive_socket_intend \
+	-Wl,--wrap=receive_socket_settle,--wrap=spool_commit \
+	-Wl,--wrap=redaction_destroy,--wrap=redaction_load \
+	-Wl,--wrap=undo_save
+tests_unit_test_books_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-sandbox
 tests_unit_test_sandbox_SOURCES = tests/unit/test-sandbox.c tests/unit/unit.h
 tests_unit_test_sandbox_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
@@ -182,11 +261,51 @@ tests_fuzz_fuzz_syslog_msg_SOURCES = tests/fuzz/fuzz-syslog-msg.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_syslog_msg_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_syslog_msg_LDFLAGS = $(FUZZ_LDFLAGS)
 
+# The adapters.
+unit_tests += \
+	tests/unit/test-adapter-frame \
+	tests/unit/test-adapter-marks
+tests_unit_test_adapter_frame_SOURCES = \
+	tests/unit/test-adapter-frame.c \
+	tests/unit/unit.h
+tests_unit_test_adapter_frame_CPPFLAGS = $(ADAPTER_CPPFLAGS)
+tests_unit_test_adapter_frame_LDADD = $(ADAPTER_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_adapter_marks_SOURCES = \
+	tests/unit/test-adapter-marks.c \
+	tests/unit/unit.h
+tests_unit_test_adapter_marks_CPPFLAGS = $(ADAPTER_CPPFLAGS)
+tests_unit_test_adapter_marks_LDADD = $(ADAPTER_LIBS) $(CMOCKA_LIBS)
+fuzz_targets += tests/fuzz/fuzz-adapter-frame
+tests_fuzz_fuzz_adapter_frame_SOURCES = \
+	tests/fuzz/fuzz-adapter-frame.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_adapter_frame_CPPFLAGS = $(ADAPTER_CPPFLAGS)
+tests_fuzz_fuzz_adapter_frame_LDADD = $(ADAPTER_LIBS)
+tests_fuzz_fuzz_adapter_frame_LDFLAGS = $(FUZZ_LDFLAGS)
+if HAVE_KAFKA
+check_PROGRAMS += tests/adapters/kafka-mock
+endif
+tests_adapters_kafka_mock_SOURCES = tests/adapters/kafka-mock.c
+tests_adapters_kafka_mock_CFLAGS = $(AM_CFLAGS) $(RDKAFKA_CFLAGS)
+tests_adapters_kafka_mock_LDADD = $(RDKAFKA_LIBS)
+TESTS += \
+	tests/adapters/test-kafka.py \
+	tests/adapters/test-relp.py \
+	tests/ship/test-adapters.py
+EXTRA_DIST += \
+	tests/adapters/adapter.py \
+	tests/adapters/cluster.py \
+	tests/adapters/cutting_relay.py \
+	tests/adapters/test-kafka.py \
+	tests/adapters/test-relp.py \
+	tests/ship/test-adapters.py
+
 # Golden captures.
 check_PROGRAMS += tests/golden/test-captures
 TESTS += \
 	tests/golden/test-captures \
-	tests/golden/test-make-captures.sh
+	tests/golden/test-make-captures.sh \
+	tests/golden/test-rules.sh
 tests_golden_test_captures_SOURCES = tests/golden/test-captures.c
 tests_golden_test_captures_LDADD = $(SLUICE_LIBS) $(PCAP_LIBS)
 EXTRA_DIST += \
@@ -201,6 +320,7 @@ EXTRA_DIST += \
 	tests/golden/malformed-inner.pcap \
 	tests/golden/parts.expected \
 	tests/golden/parts.pcap \
+	tests/golden/rules \
 	tests/golden/stock.expected \
 	tests/golden/stock.pcap \
 	tests/golden/streams.expected \
@@ -210,6 +330,7 @@ EXTRA_DIST += \
 # The benchmark: 'make bench' builds its programs and runs them; see
 # docs/performance.md.
 bench_programs = \
+	tests/bench/bench-context \
 	tests/bench/bench-send \
 	tests/bench/bench-sink \
 	tests/bench/bench-stages \
@@ -217,14 +338,27 @@ bench_programs = \
 check_PROGRAMS += $(bench_programs)
 CLEANFILES += bench.json
 EXTRA_DIST += \
+	docs/destinations.md \
+	docs/formats.md \
 	docs/performance.md \
 	tests/bench/bench.py \
 	tests/bench/peer-rules.def \
+	tests/bench/context_bench.py \
 	tests/bench/corpus.py \
+	tests/bench/durable_bench.py \
 	tests/bench/population.py \
 	tests/bench/rsyslog_peer.py \
+	tests/bench/ship_bench.py \
+	tests/bench/sealed_bench.py \
 	tests/bench/switch_bench.py
 
+tests_bench_bench_context_SOURCES = \
+	tests/bench/bench-context.c \
+	tests/bench/traffic.c \
+	tests/bench/traffic.h
+tests_bench_bench_context_CPPFLAGS = $(PROXY_CPPFLAGS) \
+	-I$(srcdir)/proxy-vm/intake
+tests_bench_bench_context_LDADD = $(INTAKE_LIBS)
 tests_bench_bench_send_SOURCES = \
 	tests/bench/bench-send.c \
 	tests/bench/traffic.c \
@@ -246,7 +380,8 @@ check-kills: all
 		SLUICE_KILLS=1000 $(srcdir)/tests/control/test-kills.py
 .PHONY: bench
 bench: all
-	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(bench_programs)
+	$(AM_V_at)$(MAKE) $(AM_MAKEFLAGS) $(bench_programs) \
+		tests/ship/ship-helper
 	$(AM_V_at)python3 $(srcdir)/tests/bench/bench.py \
 		--builddir '$(abs_top_builddir)' --ovs '$(OVS_BUILD)' $(BENCH_ARGS)
 
@@ -272,8 +407,15 @@ tests_ship_ship_helper_LDADD = $(PROXY_LIBS)
 TEST_EXTENSIONS += .py
 PY_LOG_COMPILER = python3 -B
 PY_LOG_DRIVER = $(LOG_DRIVER)
-TESTS += tests/ship/test-ship.py tests/ship/test-by-hand.py
-EXTRA_DIST += tests/ship/test-ship.py tests/ship/test-by-hand.py
+TESTS += \
+	tests/ship/test-by-hand.py \
+	tests/ship/test-destinations.py \
+	tests/ship/test-ship.py
+EXTRA_DIST += \
+	tests/ship/harness.py \
+	tests/ship/test-by-hand.py \
+	tests/ship/test-destinations.py \
+	tests/ship/test-ship.py
 
 # sluice-context, the program itself.
 unit_tests += tests/unit/test-sluice-context
@@ -282,6 +424,74 @@ tests_unit_test_sluice_context_SOURCES = \
 	tests/unit/unit.h
 tests_unit_test_sluice_context_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_sluice_context_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+
+# What becomes of what several sources say.
+unit_tests += tests/unit/test-merge
+tests_unit_test_merge_SOURCES = tests/unit/test-merge.c tests/unit/unit.h
+tests_unit_test_merge_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_unit_test_merge_LDADD = $(CONTEXT_LIBS) $(CMOCKA_LIBS)
+
+# Whole proxies whose VMs change.
+TESTS += \
+	tests/context/test-as-of.py \
+	tests/context/test-policy.py \
+	tests/context/test-verbs.py
+EXTRA_DIST += \
+	tests/context/place.py \
+	tests/context/test-as-of.py \
+	tests/context/test-policy.py \
+	tests/context/test-verbs.py
+
+# What vCenter says.
+unit_tests += tests/unit/test-vsphere-model
+tests_unit_test_vsphere_model_SOURCES = \
+	tests/unit/test-vsphere-model.c \
+	tests/unit/unit.h
+tests_unit_test_vsphere_model_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_unit_test_vsphere_model_LDADD = $(CONTEXT_LIBS) $(CMOCKA_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz-vsphere
+tests_fuzz_fuzz_vsphere_SOURCES = tests/fuzz/fuzz-vsphere.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_vsphere_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_fuzz_fuzz_vsphere_LDADD = $(CONTEXT_LIBS)
+tests_fuzz_fuzz_vsphere_LDFLAGS = $(FUZZ_LDFLAGS)
+
+# What is asked about context.
+unit_tests += tests/unit/test-context-diff
+tests_unit_test_context_diff_SOURCES = \
+	tests/unit/test-context-diff.c \
+	tests/unit/unit.h
+tests_unit_test_context_diff_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_unit_test_context_diff_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+
+# What libvirt says.
+unit_tests += tests/unit/test-libvirt
+tests_unit_test_libvirt_SOURCES = tests/unit/test-libvirt.c tests/unit/unit.h
+tests_unit_test_libvirt_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_unit_test_libvirt_LDADD = $(CONTEXT_LIBS) $(CMOCKA_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz-libvirt
+tests_fuzz_fuzz_libvirt_SOURCES = tests/fuzz/fuzz-libvirt.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_libvirt_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_fuzz_fuzz_libvirt_LDADD = $(CONTEXT_LIBS)
+tests_fuzz_fuzz_libvirt_LDFLAGS = $(FUZZ_LDFLAGS)
+TESTS += tests/real/test-libvirt.py tests/real/test-libvirt-lines.py
+EXTRA_DIST += \
+	tests/real/libvirtd.py \
+	tests/real/test-libvirt-lines.py \
+	tests/real/test-libvirt.py
+
+# sluice-context against real managers: the simulator is built by the test,
+# into tests/real.
+TESTS += tests/real/test-absent.py tests/real/test-lines.py \
+	tests/real/test-vsphere.py
+EXTRA_DIST += \
+	tests/real/managers.py \
+	tests/real/reader.py \
+	tests/real/test-absent.py \
+	tests/real/test-lines.py \
+	tests/real/test-vsphere.py \
+	tests/real/vcsim/main.go
 # The control socket.
 fuzz_targets += tests/fuzz/fuzz-control
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c $(FUZZ_MAIN)
@@ -293,6 +503,7 @@ tests_fuzz_fuzz_control_LDFLAGS = $(FUZZ_LDFLAGS)
 unit_tests += tests/unit/test-render
 tests_unit_test_render_SOURCES = \
 	proxy-vm/ctl/render-json.c \
+	proxy-vm/ctl/render-spool.c \
 	proxy-vm/ctl/render.c \
 	proxy-vm/ctl/table.c \
 	tests/unit/test-render.c \
@@ -304,30 +515,50 @@ tests_unit_test_render_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
 # sluiced, and sluicectl with it.
 AM_TESTS_ENVIRONMENT += \
 	OVS_BUILD='$(OVS_BUILD)'; export OVS_BUILD; \
-	OVS_SOURCE='$(OVS_SOURCE)'; export OVS_SOURCE;
+	OVS_SOURCE='$(OVS_SOURCE)'; export OVS_SOURCE; \
+	SLUICE_SANITIZERS='$(SANITIZER_FLAGS)'; export SLUICE_SANITIZERS;
 TESTS += \
+	tests/control/test-completion.sh \
+	tests/control/test-completion-zsh.sh \
 	tests/control/test-control.py \
 	tests/control/test-flows.py \
 	tests/control/test-kills.py \
-	tests/control/test-sluiced.py
+	tests/control/test-ledger.py \
+	tests/control/test-receivers.py \
+	tests/control/test-spool.py \
+	tests/control/test-service.py \
+	tests/control/test-schema.py \
+	tests/control/test-sluiced.py \
+	tests/control/test-top.py
 EXTRA_DIST += \
 	tests/control/child.py \
 	tests/control/harness.py \
+	tests/control/traffic.py \
+	tests/control/test-completion.sh \
+	tests/control/test-completion-zsh.sh \
 	tests/control/test-control.py \
 	tests/control/test-flows.py \
 	tests/control/test-kills.py \
-	tests/control/test-sluiced.py
+	tests/control/test-ledger.py \
+	tests/control/test-receivers.py \
+	tests/control/test-spool.py \
+	tests/control/test-service.py \
+	tests/control/test-schema.py \
+	tests/control/test-sluiced.py \
+	tests/control/test-top.py
+unit_tests += tests/unit/test-spool-command
+tests_unit_test_spool_command_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/test-spool-command.c \
+	tests/unit/unit.h
+tests_unit_test_spool_command_CPPFLAGS = $(MASTER_CPPFLAGS)
+tests_unit_test_spool_command_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-answer
 tests_unit_test_answer_SOURCES = \
-	proxy-vm/master/answer.c \
-	proxy-vm/master/master.c \
-	proxy-vm/master/setup.c \
-	proxy-vm/master/supervisor.c \
 	tests/unit/test-answer.c \
 	tests/unit/unit.h
-tests_unit_test_answer_CPPFLAGS = $(proxy_vm_sluiced_CPPFLAGS) \
-	-I$(srcdir)/proxy-vm/master
-tests_unit_test_answer_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_answer_CPPFLAGS = $(MASTER_CPPFLAGS)
+tests_unit_test_answer_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
 
 # The manual of log_tunnel.
 TESTS += tests/log-tunnel/test-manual.sh
@@ -336,6 +567,72 @@ EXTRA_DIST += \
 	ovs-ext/sluice/lib/drop-reasons.def \
 	ovs-ext/sluice/lib/ofp-log-tunnel.c \
 	tests/log-tunnel/test-manual.sh
+
+# Readers of files: of operators and tenants, of a broken sluice-intake.
+fuzz_targets += tests/fuzz/fuzz-config
+tests_fuzz_fuzz_config_SOURCES = \
+	tests/fuzz/fuzz-config.c \
+	tests/fuzz/sentence.h \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_config_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_fuzz_fuzz_config_LDADD = $(PROXY_LIBS)
+tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-static-context
+tests_fuzz_fuzz_static_context_SOURCES = \
+	tests/fuzz/fuzz-static-context.c \
+	tests/fuzz/sentence.h \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_static_context_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_fuzz_fuzz_static_context_LDADD = $(PROXY_LIBS)
+tests_fuzz_fuzz_static_context_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-redact-rules
+tests_fuzz_fuzz_redact_rules_SOURCES = \
+	tests/fuzz/fuzz-redact-rules.c \
+	tests/fuzz/sentence.h \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_redact_rules_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_redact_rules_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-key-file
+tests_fuzz_fuzz_key_file_SOURCES = \
+	tests/fuzz/fuzz-key-file.c \
+	tests/fuzz/sentence.h \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_key_file_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_key_file_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-spool
+tests_fuzz_fuzz_spool_SOURCES = \
+	tests/fuzz/fuzz-spool.c \
+	tests/unit/remove-tree.h \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_spool_CPPFLAGS = $(PROXY_CPPFLAGS)
+tests_fuzz_fuzz_spool_LDADD = $(PROXY_LIBS)
+tests_fuzz_fuzz_spool_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-ship-batch
+tests_fuzz_fuzz_ship_batch_SOURCES = \
+	tests/fuzz/fuzz-ship-batch.c \
+	tests/strict-rfc5424.h \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_ship_batch_CPPFLAGS = $(SHIP_CPPFLAGS)
+tests_fuzz_fuzz_ship_batch_LDADD = $(SHIP_LIBS)
+tests_fuzz_fuzz_ship_batch_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-capture
+tests_fuzz_fuzz_capture_SOURCES = tests/fuzz/fuzz-capture.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_capture_CPPFLAGS = $(PROXY_CPPFLAGS) \
+	-I$(srcdir)/proxy-vm/intake
+tests_fuzz_fuzz_capture_LDADD = $(INTAKE_LIBS)
+tests_fuzz_fuzz_capture_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-clock-skew
+tests_fuzz_fuzz_clock_skew_SOURCES = tests/fuzz/fuzz-clock-skew.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_clock_skew_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_clock_skew_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_targets += tests/fuzz/fuzz-rules
+tests_fuzz_fuzz_rules_SOURCES = tests/fuzz/fuzz-rules.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_rules_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_rules_LDFLAGS = $(FUZZ_LDFLAGS)
+EXTRA_DIST += \
+	tests/fuzz/config.dict \
+	tests/fuzz/redact-rules.dict \
+	tests/fuzz/static-context.dict
 
 # What shows the options of log_tunnel in captures.
 TESTS += tests/log-tunnel/test-wireshark.py
@@ -425,6 +722,7 @@ TESTS += \
 	tests/dialects/test-rsyslog.py
 EXTRA_DIST += \
 	docs/dialects.md \
+	docs/sealed.md \
 	docs/threat-model.md \
 	tests/dialects/forms.txt \
 	tests/dialects/grammar.py \
@@ -501,3 +799,116 @@ tests_unit_test_redaction_SOURCES = \
 	tests/unit/unit.h
 tests_unit_test_redaction_CPPFLAGS = $(PROXY_CPPFLAGS)
 tests_unit_test_redaction_LDADD = $(PROXY_LIBS) $(CMOCKA_LIBS)
+# Client rules.
+unit_tests += tests/unit/test-rules
+tests_unit_test_rules_SOURCES = tests/unit/test-rules.c tests/unit/unit.h
+tests_unit_test_rules_LDADD = $(UNIT_LIBS)
+unit_tests += tests/unit/test-rules-stage
+tests_unit_test_rules_stage_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/signed-packet.h \
+	tests/unit/test-rules-stage.c \
+	tests/unit/udp-pair.h \
+	tests/unit/unit.h
+tests_unit_test_rules_stage_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
+tests_unit_test_rules_stage_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
+# sluice-unseal.
+fuzz_targets += tests/fuzz/fuzz-unseal-state
+tests_fuzz_fuzz_unseal_state_SOURCES = \
+	tests/fuzz/fuzz-unseal-state.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_unseal_state_CPPFLAGS = $(UNSEAL_CPPFLAGS)
+tests_fuzz_fuzz_unseal_state_LDADD = $(UNSEAL_LIBS)
+tests_fuzz_fuzz_unseal_state_LDFLAGS = $(FUZZ_LDFLAGS)
+# sluice-metrics and Prometheus.
+TESTS += tests/metrics/test-metrics.py
+EXTRA_DIST += tests/metrics/test-metrics.py \
+	docs/metrics.md \
+	docs/prometheus/alerts.yml \
+	docs/prometheus/alerts-test.yml \
+	docs/prometheus/dashboard.json
+
+TESTS += tests/unseal/test-sealed.py tests/unseal/test-unseal.py
+EXTRA_DIST += \
+	tests/unseal/test-sealed.py \
+	tests/unseal/test-unseal.py \
+	tests/unseal/unsealing.py
+# Test vectors of sealed batches, by our reader and by one made from
+# docs/batch-format.md alone.
+unit_tests += tests/unit/test-vectors
+tests_unit_test_vectors_SOURCES = tests/unit/test-vectors.c tests/unit/unit.h
+tests_unit_test_vectors_CPPFLAGS = $(SHIP_CPPFLAGS)
+tests_unit_test_vectors_LDADD = $(SHIP_LIBS) $(CMOCKA_LIBS)
+TESTS += tests/vectors/test-vectors.py
+EXTRA_DIST += tests/vectors
+
+# Flips and truncations.
+unit_tests += tests/unit/test-seal-flips
+tests_unit_test_seal_flips_SOURCES = \
+	tests/unit/test-seal-flips.c \
+	tests/unit/unit.h
+tests_unit_test_seal_flips_LDADD = $(UNIT_LIBS)
+.PHONY: check-flips
+check-flips: tests/unit/test-seal-flips
+	$(AM_V_at)SLUICE_FLIPS=1000 tests/unit/test-seal-flips
+# Hypervisors that report.
+unit_tests += \
+	tests/unit/test-host-channel \
+	tests/unit/test-host-facts \
+	tests/unit/test-host-listener \
+	tests/unit/test-privileges \
+	tests/unit/test-proc-parse \
+	tests/unit/test-sockets \
+	tests/unit/test-source-context \
+	tests/unit/test-source-hosts \
+	tests/unit/test-vm-figures
+tests_unit_test_host_channel_SOURCES = \
+	tests/unit/test-host-channel.c \
+	tests/unit/unit.h
+tests_unit_test_host_channel_LDADD = $(UNIT_LIBS)
+tests_unit_test_host_facts_SOURCES = \
+	tests/unit/test-host-facts.c \
+	tests/unit/unit.h
+tests_unit_test_host_facts_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_unit_test_host_facts_LDADD = $(CONTEXT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_host_listener_SOURCES = \
+	tests/unit/test-host-listener.c \
+	tests/unit/unit.h
+tests_unit_test_host_listener_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_unit_test_host_listener_LDADD = $(CONTEXT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_proc_parse_SOURCES = \
+	tests/unit/test-proc-parse.c \
+	tests/unit/unit.h
+tests_unit_test_proc_parse_CPPFLAGS = $(HOSTD_CPPFLAGS)
+tests_unit_test_proc_parse_LDADD = $(HOSTD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_privileges_SOURCES = \
+	tests/unit/test-privileges.c \
+	tests/unit/unit.h
+tests_unit_test_privileges_CPPFLAGS = $(HOSTD_CPPFLAGS)
+tests_unit_test_privileges_LDADD = $(HOSTD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_sockets_SOURCES = tests/unit/test-sockets.c tests/unit/unit.h
+tests_unit_test_sockets_CPPFLAGS = $(HOSTD_CPPFLAGS)
+tests_unit_test_sockets_LDADD = $(HOSTD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_vm_figures_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/test-vm-figures.c \
+	tests/unit/unit.h
+tests_unit_test_vm_figures_CPPFLAGS = $(HOSTD_CPPFLAGS)
+tests_unit_test_vm_figures_LDADD = $(HOSTD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_source_hosts_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/test-source-hosts.c \
+	tests/unit/unit.h
+tests_unit_test_source_hosts_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_unit_test_source_hosts_LDADD = $(CONTEXT_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_source_context_SOURCES = \
+	tests/unit/test-source-context.c \
+	tests/unit/unit.h
+tests_unit_test_source_context_LDADD = $(UNIT_LIBS)
+fuzz_targets += tests/fuzz/fuzz-host-report
+tests_fuzz_fuzz_host_report_SOURCES = \
+	tests/fuzz/fuzz-host-report.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_host_report_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_fuzz_fuzz_host_report_LDADD = $(CONTEXT_LIBS)
+tests_fuzz_fuzz_host_report_LDFLAGS = $(FUZZ_LDFLAGS)

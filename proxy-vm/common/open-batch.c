@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "failpoint.h"
+
 #define OPEN_BATCH_MAGIC "SLUOPEN\1"
 
 /* The start of the file, in the byte order of the machine, which is the one
@@ -93,6 +95,9 @@ open_batch_create(const char *dir, const struct open_batch_info *info,
     error = flock(b->fd, LOCK_EX | LOCK_NB) ? errno
             : posix_fallocate(b->fd, 0, b->map_size);
     if (!error) {
+        error = failpoint(FAIL_OPEN_BATCH_FILE);
+    }
+    if (!error) {
         b->map = mmap(NULL, b->map_size, PROT_READ | PROT_WRITE, MAP_SHARED,
                       b->fd, 0);
         if (b->map == MAP_FAILED) {
@@ -111,6 +116,7 @@ open_batch_create(const char *dir, const struct open_batch_info *info,
     b->map->number = info->number;
     __atomic_thread_fence(__ATOMIC_RELEASE);
     memcpy(b->map->magic, OPEN_BATCH_MAGIC, sizeof b->map->magic);
+    failpoint(FAIL_OPEN_BATCH_MADE);
     *ret = b;
     b = NULL;
 
@@ -149,6 +155,7 @@ open_batch_reset(struct open_batch *b, uint64_t number)
 {
     /* Empty first: the old lines never bear the new number. */
     __atomic_store_n(&b->map->state, 0, __ATOMIC_RELEASE);
+    failpoint(FAIL_OPEN_BATCH_EMPTIED);
     __atomic_store_n(&b->map->number, number, __ATOMIC_RELEASE);
 }
 
@@ -305,9 +312,31 @@ open_batch_recover(const char *dir,
             error = set_aside(dirfd(stream), entry->d_name);
             n_bad += !error;
         }
+        failpoint(FAIL_RECOVERY_REMOVED);
         first_error = first_error ? first_error : error;
     }
     closedir(stream);
     *ret_n_bad = n_bad;
     return first_error;
+}
+
+uint32_t
+open_batch_latest_generation(const char *dir)
+{
+    DIR *stream = opendir(dir);
+    struct dirent *entry;
+    uint32_t latest = 0;
+
+    while (stream && (entry = readdir(stream))) {
+        unsigned int tenant, generation;
+        if (is_open_batch_name(entry->d_name)
+            && sscanf(entry->d_name, "%u-%u-", &tenant, &generation) == 2
+            && generation > latest) {
+            latest = generation;
+        }
+    }
+    if (stream) {
+        closedir(stream);
+    }
+    return latest;
 }

@@ -62,4 +62,7 @@ int open_batch_recover(const char *dir,
                                  struct slice body, void *aux),
                        void *aux, unsigned int *ret_n_bad);
 
+/* Returns the highest generation of all batches in the directory 'dir', or 0.*/
+uint32_t open_batch_latest_generation(const char *dir);
+
 #endif /* proxy-vm/common/open-batch.h */

@@ -9,7 +9,6 @@
 #include "proxy-config-keys.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,16 +16,14 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "stats.h"
+#include "nearest.h"
 #include "util.h"
 #include "yaml-map.h"
 
-enum { MAX_HOSTS = 4096 };
+enum { MAX_HOSTS = 4096, MAX_MANAGERS = 16 };
 
-#define NAME_CHARACTERS \
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-
-static const struct config_section *
-find_section(const char *name)
+const struct config_section *
+config_find_section(const char *name)
 {
     for (size_t i = 0; i < CONFIG_N_SECTIONS; i++) {
         if (!strcmp(config_sections[i].name, name)) {
@@ -36,8 +33,8 @@ find_section(const char *name)
     return NULL;
 }
 
-static const struct config_key *
-find_key(const struct config_section *section, const char *name)
+const struct config_key *
+config_find_key(const struct config_section *section, const char *name)
 {
     for (size_t i = 0; i < section->n_keys; i++) {
         if (!strcmp(section->keys[i].name, name)) {
@@ -47,174 +44,66 @@ find_key(const struct config_section *section, const char *name)
     return NULL;
 }
 
-/* "a, b and c". */
-static void
-put_list_item(struct ds *s, const char *name, size_t i, size_t n)
-{
-    ds_put_format(s, "%s%s", !i ? "" : i + 1 < n ? ", " : " and ", name);
-}
-
 static char *
 list_keys(const struct config_section *section)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
     for (size_t i = 0; i < section->n_keys; i++) {
-        put_list_item(&s, section->keys[i].name, i, section->n_keys);
+        config_put_list_item(&s, section->keys[i].name, i, section->n_keys);
     }
     return ds_steal_cstr(&s);
+}
+
+/* Says what was meant, if anything is near it; malloc()ed. */
+static char *
+say_nearest(const struct nearest *n)
+{
+    return (n->name ? xasprintf(", but there is %s", n->name)
+            : xstrdup(""));
+}
+
+static char *
+meant_key(const struct config_section *section, const char *name)
+{
+    struct nearest n;
+
+    nearest_init(&n, name);
+    for (size_t i = 0; i < section->n_keys; i++) {
+        nearest_try(&n, section->keys[i].name);
+    }
+    return say_nearest(&n);
+}
+
+static char *
+meant_section(const char *name)
+{
+    struct nearest n;
+
+    nearest_init(&n, name);
+    for (size_t i = 0; i < CONFIG_N_SECTIONS; i++) {
+        if (!config_sections[i].is_nested) {
+            nearest_try(&n, config_sections[i].name);
+        }
+    }
+    return say_nearest(&n);
 }
 
 static char *
 list_sections(void)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
+    size_t n = 0, n_done = 0;
 
     for (size_t i = 0; i < CONFIG_N_SECTIONS; i++) {
-        put_list_item(&s, config_sections[i].name, i, CONFIG_N_SECTIONS);
+        n += !config_sections[i].is_nested;
+    }
+    for (size_t i = 0; i < CONFIG_N_SECTIONS; i++) {
+        if (!config_sections[i].is_nested) {
+            config_put_list_item(&s, config_sections[i].name, n_done++, n);
+        }
     }
     return ds_steal_cstr(&s);
-}
-
-bool
-config_parse_uint(const char *s, uint32_t *ret)
-{
-    bool hex = s[0] == '0' && (s[1] == 'x' || s[1] == 'X');
-    const char *digits = hex ? s + 2 : s;
-    size_t n = strlen(digits);
-
-    /* No leading zero: whether "010" is ten or eight is a matter of taste. */
-    if (!n || n > 10 || (!hex && digits[0] == '0' && n > 1)
-        || strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789")
-           != n) {
-        return false;
-    }
-
-    unsigned long long value = strtoull(digits, NULL, hex ? 16 : 10);
-    if (value > UINT32_MAX) {
-        return false;
-    }
-    *ret = value;
-    return true;
-}
-
-bool
-config_parse_address(const char *s, struct in6_addr *ret)
-{
-    struct in_addr ip;
-
-    if (inet_pton(AF_INET, s, &ip) == 1) {
-        struct in6_addr mapped = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
-        memcpy(&mapped.s6_addr[12], &ip, sizeof ip);
-        *ret = mapped;
-        return true;
-    }
-    return inet_pton(AF_INET6, s, ret) == 1;
-}
-
-bool
-config_parse_server(const char *s, char **ret_host, char **ret_port)
-{
-    const char *colon = strrchr(s, ':');
-    uint32_t port;
-
-    if (!colon || !config_parse_uint(colon + 1, &port) || !port
-        || port > UINT16_MAX || !isdigit((unsigned char) colon[1])
-        || strchr(colon, 'x')) {
-        return false;
-    }
-
-    char *host = xmemdup0(s, colon - s);
-    size_t n = strlen(host);
-    struct in6_addr addr;
-    bool ok;
-    if (n > 2 && host[0] == '[' && host[n - 1] == ']') {
-        memmove(host, host + 1, n - 2);
-        host[n - 2] = '\0';
-        ok = inet_pton(AF_INET6, host, &addr) == 1;
-    } else {
-        ok = (n > 0 && n <= 253 && host[0] != '.' && host[0] != '-'
-              && strspn(host, NAME_CHARACTERS) == n);
-    }
-    if (!ok) {
-        free(host);
-        return false;
-    }
-    if (ret_host) {
-        *ret_host = host;
-        *ret_port = xstrdup(colon + 1);
-    } else {
-        free(host);
-    }
-    return true;
-}
-
-/* RFC 5424 section 6.3.2. */
-static bool
-is_sd_id(const char *s)
-{
-    const char *at = strchr(s, '@');
-
-    if (!at || at == s || !at[1]
-        || strspn(at + 1, "0123456789") != strlen(at + 1)) {
-        return false;
-    }
-    for (const char *p = s; p < at; p++) {
-        if (*p <= ' ' || *p >= 0x7f || strchr("=]\"", *p)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-is_number(const struct config_key *key)
-{
-    return key->type == CONFIG_TYPE_UINT || key->type == CONFIG_TYPE_UINTS;
-}
-
-/* Returns what to do about 'value', or null if it is right. */
-static char *
-check_value(const struct config_key *key, const char *value)
-{
-    struct in6_addr addr;
-    size_t size = strlen(value);
-    uint32_t number;
-
-    if (is_number(key)) {
-        if (config_parse_uint(value, &number)
-            && number >= key->min && number <= key->max) {
-            return NULL;
-        }
-        bool hex = key->preset && !strncmp(key->preset, "0x", 2);
-        return (hex
-                ? xasprintf("give %#x to %#x", key->min, key->max)
-                : xasprintf("give %u to %u", key->min, key->max));
-    }
-
-    switch (key->type) {
-    case CONFIG_TYPE_ADDRESS:
-        return (config_parse_address(value, &addr) ? NULL
-                : xstrdup("write it as 192.0.2.1 or 2001:db8::1"));
-    case CONFIG_TYPE_PATH:
-        return (value[0] != '/' ? xstrdup("begin it with /")
-                : size < key->min ? xstrdup("name a directory of its own")
-                : NULL);
-    case CONFIG_TYPE_SD_ID:
-        return (is_sd_id(value) ? NULL
-                : xstrdup("write it as sluice@32473"));
-    case CONFIG_TYPE_NAME:
-        return (strspn(value, NAME_CHARACTERS) == size ? NULL
-                : xstrdup("use letters, digits, '.', '_' and '-'"));
-    case CONFIG_TYPE_SERVER:
-        return (config_parse_server(value, NULL, NULL) ? NULL
-                : xstrdup("write it as logs.example.net:514 or "
-                          "[2001:db8::1]:514"));
-    case CONFIG_TYPE_UINT:
-    case CONFIG_TYPE_UINTS:
-    default:
-        OVS_NOT_REACHED();
-    }
 }
 
 static char *
@@ -226,12 +115,12 @@ check_scalar(const char *path, const struct yaml_node *node,
                              key->what);
     } else if (!node->value[0]) {
         return yaml_complain(path, node, "it is empty; give %s.", key->what);
-    } else if (!is_number(key) && strlen(node->value) > key->max) {
+    } else if (!config_is_number(key) && strlen(node->value) > key->max) {
         return yaml_complain(path, node, "it is longer than %u bytes; give a "
                              "shorter one.", key->max);
     }
 
-    char *advice = check_value(key, node->value);
+    char *advice = config_check_value(key, node->value);
     if (!advice) {
         return NULL;
     }
@@ -247,14 +136,28 @@ static char *
 check_key(const char *path, const struct yaml_node *node,
           const struct config_section *section)
 {
-    const struct config_key *key = find_key(section, node->key);
+    const struct config_key *key = config_find_key(section, node->key);
 
     if (!key) {
         char *keys = list_keys(section);
-        char *sentence = yaml_complain(path, node, "there is no such key; %s "
-                                       "takes %s.", section->name, keys);
+        char *meant = meant_key(section, node->key);
+        char *sentence = yaml_complain(path, node, "there is no such key%s; "
+                                       "%s takes %s.", meant, section->name,
+                                       keys);
+        free(meant);
         free(keys);
         return sentence;
+    } else if (key->type == CONFIG_TYPE_LIST) {
+        if (node->kind != YAML_KIND_SEQUENCE) {
+            return yaml_complain(path, node, "it is not a list; begin each "
+                                 "entry with \"- \".");
+        } else if (node->n_children < key->min
+                   || node->n_children > key->max) {
+            return yaml_complain(path, node, "it has %u entries; give it %u "
+                                 "to %u.", node->n_children, key->min,
+                                 key->max);
+        }
+        return NULL;
     } else if (key->type != CONFIG_TYPE_UINTS) {
         return check_scalar(path, node, key);
     } else if (node->kind != YAML_KIND_SEQUENCE) {
@@ -290,12 +193,14 @@ check_item(const char *path, const struct yaml_map *map,
 static char *
 check_section(const char *path, const struct yaml_node *node)
 {
-    const struct config_section *section = find_section(node->key);
+    const struct config_section *section = config_find_section(node->key);
 
-    if (!section) {
+    if (!section || section->is_nested) {
         char *sections = list_sections();
-        char *sentence = yaml_complain(path, node, "there is no such section; "
-                                       "there are %s.", sections);
+        char *meant = meant_section(node->key);
+        char *sentence = yaml_complain(path, node, "there is no such section"
+                                       "%s; there are %s.", meant, sections);
+        free(meant);
         free(sections);
         return sentence;
     } else if (section->is_list && node->kind != YAML_KIND_SEQUENCE) {
@@ -308,30 +213,70 @@ check_section(const char *path, const struct yaml_node *node)
     return NULL;
 }
 
+/* What a node is in the table. */
+enum role {
+    ROLE_ROOT,
+    ROLE_SECTION,               /* A mapping or list below the root. */
+    ROLE_ITEM,                  /* An entry of a list, with keys. */
+    ROLE_KEY,
+    ROLE_ELEMENT,               /* An entry of a key that is a list. */
+};
+
+/* Returns the role of 'node', whose ancestors were checked, and in
+ * '*ret_section' and '*ret_key' what it is of: a section from ROLE_SECTION on,
+ * a key in ROLE_ELEMENT. */
+static enum role
+find_role(const struct yaml_node *node,
+          const struct config_section **ret_section,
+          const struct config_key **ret_key)
+{
+    if (!node->depth) {
+        return ROLE_ROOT;
+    }
+    switch (find_role(node->parent, ret_section, ret_key)) {
+    case ROLE_ROOT:
+        *ret_section = config_find_section(node->key);
+        return ROLE_SECTION;
+    case ROLE_SECTION:
+        return (*ret_section)->is_list ? ROLE_ITEM : ROLE_KEY;
+    case ROLE_ITEM:
+        return ROLE_KEY;
+    case ROLE_KEY:
+        *ret_key = config_find_key(*ret_section, node->parent->key);
+        if ((*ret_key)->type == CONFIG_TYPE_LIST) {
+            *ret_section = config_find_section((*ret_key)->name);
+            return ROLE_ITEM;
+        }
+        return ROLE_ELEMENT;
+    case ROLE_ELEMENT:          /* check_scalar() let none through. */
+    default:
+        OVS_NOT_REACHED();
+    }
+}
+
 static char *
 check_node(const char *path, const struct yaml_map *map,
            const struct yaml_node *node)
 {
-    if (!node->depth) {
+    const struct config_section *section = NULL;
+    const struct config_key *key = NULL;
+
+    switch (find_role(node, &section, &key)) {
+    case ROLE_ROOT:
         return (node->kind == YAML_KIND_MAPPING ? NULL
                 : yaml_complain(path, node, "the file is not a mapping; begin "
                                 "it with a section such as \"tenants:\"."));
-    } else if (node->depth == 1) {
+    case ROLE_SECTION:
         return check_section(path, node);
-    }
-
-    const struct yaml_node *top = node->parent;
-    while (top->depth > 1) {
-        top = top->parent;
-    }
-    const struct config_section *section = find_section(top->key);
-    unsigned int depth = node->depth - section->is_list;
-    if (depth == 1) {
+    case ROLE_ITEM:
         return check_item(path, map, node, section);
-    } else if (depth == 2) {
+    case ROLE_KEY:
         return check_key(path, node, section);
+    case ROLE_ELEMENT:
+        return check_scalar(path, node, key);
+    default:
+        OVS_NOT_REACHED();
     }
-    return check_scalar(path, node, find_key(section, node->parent->key));
 }
 
 char *
@@ -359,11 +304,10 @@ find_twin(struct shash *seen, const char *value, size_t i)
     return SIZE_MAX;
 }
 
-/* Checks that no two entries of 'section' have the same 'key'.  Numbers and
- * addresses are compared by value. */
-static char *
-check_unique(const char *path, const struct yaml_map *map,
-             const char *section, size_t n, const char *key)
+/* Numbers and addresses are compared by value. */
+char *
+config_check_unique(const char *path, const struct yaml_map *map,
+                    const char *section, size_t n, const char *key)
 {
     struct shash seen = SHASH_INITIALIZER(&seen);
     char *sentence = NULL;
@@ -419,10 +363,11 @@ check_tenants(const char *path, const struct yaml_map *map,
                                  "leave this out.");
         }
     }
-    char *sentence = check_unique(path, map, "tenants",
-                                  config->tenants_count, "id");
-    return sentence ? sentence : check_unique(path, map, "tenants",
-                                              config->tenants_count, "name");
+    char *sentence = config_check_unique(path, map, "tenants",
+                                         config->tenants_count, "id");
+    return (sentence ? sentence
+            : config_check_unique(path, map, "tenants",
+                                  config->tenants_count, "name"));
 }
 
 static char *
@@ -434,14 +379,22 @@ check_hosts(const char *path, const struct yaml_map *map,
                              "there are %u hosts; give at most %d.",
                              config->hosts_count, MAX_HOSTS);
     }
-    char *sentence = check_unique(path, map, "hosts", config->hosts_count,
-                                  "name");
+    char *sentence = config_check_unique(path, map, "hosts",
+                                         config->hosts_count, "name");
     if (!sentence) {
-        sentence = check_unique(path, map, "hosts", config->hosts_count,
-                                "vtep");
+        sentence = config_check_unique(path, map, "hosts",
+                                       config->hosts_count, "vtep");
     }
     for (size_t i = 0; i < config->hosts_count && !sentence; i++) {
         const struct config_host *host = &config->hosts[i];
+        const struct yaml_node *key_file = yaml_map_find(
+            map, "hosts[%"PRIuSIZE"].public-key-file", i);
+        if (key_file && !config->context.host_listen) {
+            sentence = yaml_complain(path, key_file, "there is no "
+                                     "context.host-listen where the host "
+                                     "could report; give one, or leave this "
+                                     "out.");
+        }
         for (size_t j = 0; j < host->tenants_count && !sentence; j++) {
             if (!config_find_tenant(config, host->tenants[j])) {
                 sentence = yaml_complain(
@@ -453,6 +406,38 @@ check_hosts(const char *path, const struct yaml_map *map,
         }
     }
     return sentence;
+}
+
+static char *
+check_managers(const char *path, const struct yaml_map *map,
+               const struct config *config)
+{
+    if (config->managers_count > MAX_MANAGERS) {
+        return yaml_complain(path, yaml_map_find(map, "managers"),
+                             "there are %u managers; give at most %d.",
+                             config->managers_count, MAX_MANAGERS);
+    }
+    for (size_t i = 0; i < config->managers_count; i++) {
+        char *sentence = config_check_type(
+            path, map, yaml_map_find(map, "managers[%"PRIuSIZE"]", i),
+            config_find_section("managers"), config->managers[i].kind);
+        if (sentence) {
+            return sentence;
+        }
+
+        const char *digest = config->managers[i].certificate_sha256;
+
+        if (digest && (strlen(digest) != 64
+                       || strspn(digest, "0123456789abcdefABCDEF") != 64)) {
+            return yaml_complain(
+                path, yaml_map_find(map, "managers[%"PRIuSIZE
+                                    "].certificate-sha256", i),
+                "it is not 64 hexadecimal digits; write what \"openssl x509 "
+                "-fingerprint -sha256\" says, without the colons.");
+        }
+    }
+    return config_check_unique(path, map, "managers", config->managers_count,
+                               "name");
 }
 
 static char *
@@ -491,6 +476,18 @@ config_check_relations(const char *path, const struct yaml_map *map,
 
     if (!sentence) {
         sentence = check_hosts(path, map, config);
+    }
+    if (!sentence) {
+        sentence = check_managers(path, map, config);
+    }
+    if (!sentence) {
+        sentence = config_check_context(path, map, config);
+    }
+    if (!sentence) {
+        sentence = config_check_rules(path, map, config);
+    }
+    if (!sentence) {
+        sentence = config_check_routes(path, map, config);
     }
     return sentence ? sentence : check_paths(path, map, config);
 }

@@ -35,6 +35,7 @@ struct redaction {
     struct redactor *plain;         /* For tenants without a file. */
     struct policy *policies;        /* By tenant. */
     size_t n;
+    uint32_t cap;                   /* Of a message; 0: the largest. */
     uint8_t *keys;                  /* REDACT_KEY_SIZE for each policy, in
                                      * memory that is never swapped out. */
 };
@@ -99,6 +100,7 @@ load_rules(struct redaction *r, struct policy *policy, const char *copies)
         const struct redact_text texts[] = { { policy->path, text, size } };
         const struct redact_options options = {
             .texts = texts, .n_texts = 1, .has_key = policy->has_key,
+            .cap = r->cap,
             .share = r->plain,
         };
         sentence = redactor_create_with(&options, &policy->redactor);
@@ -114,9 +116,12 @@ redaction_load(const struct config *config, const char *copies,
 {
     size_t n = config ? config->tenants_count : 0;
     struct redaction *r = xzalloc(sizeof *r);
-    const struct redact_options plain = { .n_texts = 0 };
+    const struct redact_options plain = {
+        .cap = config ? config->intake.max_message_bytes : 0,
+    };
     char *sentence = NULL;
 
+    r->cap = plain.cap;
     r->policies = xcalloc(n + 1, sizeof *r->policies);
     if (sodium_init() >= 0) {
         r->keys = sodium_allocarray(n + 1, REDACT_KEY_SIZE);

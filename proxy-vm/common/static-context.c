@@ -12,12 +12,12 @@
 #include <string.h>
 
 #include "proxy-config-keys.h"
+#include "proxy-config.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "packets.h"
-#include "unaligned.h"
 #include "util.h"
-#include "uuid.h"
+#include "uuid-bytes.h"
 #include "yaml-map.h"
 
 enum {
@@ -32,6 +32,7 @@ enum {
 #define VM_KEYS \
     KEY(uuid, "uuid", UUID) \
     KEY(macs, "macs", MACS) \
+    KEY(ips, "ips", IPS) \
     KEY(name, "name", NAME) \
     KEY(port, "port", PORT) \
     KEY(tenant, "tenant", TENANT) \
@@ -46,6 +47,7 @@ enum {
 /* What 'values' may not name besides the keys above: these say things of our
  * own in the structured data that a tenant sees. */
 static const char *const reserved_names[] = {
+    "context-stale",
 #define RFC5424_PARAM(SYMBOL, NAME, TEXT) NAME,
 #include "rfc5424-params.def"
 #undef RFC5424_PARAM
@@ -54,6 +56,7 @@ static const char *const reserved_names[] = {
 enum key_type {
     KEY_UUID,
     KEY_MACS,
+    KEY_IPS,
     KEY_NAME,
     KEY_PORT,
     KEY_TENANT,
@@ -77,6 +80,8 @@ struct raw_vm {
     char *uuid;
     char **macs;
     unsigned int macs_count;
+    char **ips;
+    unsigned int ips_count;
     char *name;
     char *port;
     uint32_t tenant;
@@ -110,6 +115,7 @@ static const cyaml_schema_value_t string_schema = {
     CYAML_FIELD_SEQUENCE(NAME, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, \
                          struct raw_vm, FIELD, &string_schema, 0, \
                          CYAML_UNLIMITED),
+#define SCHEMA_IPS SCHEMA_MACS
 #define SCHEMA_VALUES(FIELD, NAME) \
     CYAML_FIELD_IGNORE(NAME, CYAML_FLAG_OPTIONAL),
 
@@ -190,15 +196,7 @@ check_owner(struct checker *c, const struct yaml_node *node)
 static bool
 parse_uuid(const char *s, uint8_t ret[16])
 {
-    struct uuid uuid;
-
-    if (!uuid_from_string(&uuid, s) || uuid_is_zero(&uuid)) {
-        return false;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(uuid.parts); i++) {
-        put_unaligned_be32((ovs_be32 *) (ret + i * 4), htonl(uuid.parts[i]));
-    }
-    return true;
+    return uuid_bytes_parse(s, ret) && !is_all_zeros(ret, UUID_BYTES);
 }
 
 /* Accepts what can be the source of a frame. */
@@ -207,7 +205,13 @@ parse_mac(const char *s, uint8_t ret[6])
 {
     struct eth_addr mac;
 
-    if (strlen(s) != 17 || !eth_addr_from_string(s, &mac)
+    /* One way to write each, since MACs are compared as they are written. */
+    for (size_t i = 0; i < 17; i++) {
+        if (i % 3 == 2 ? s[i] != ':' : !isxdigit((unsigned char) s[i])) {
+            return false;
+        }
+    }
+    if (s[17] || !eth_addr_from_string(s, &mac)
         || eth_addr_is_zero(mac) || eth_addr_is_multicast(mac)) {
         return false;
     }
@@ -286,6 +290,22 @@ check_length(const struct checker *c, const struct yaml_node *node,
     return NULL;
 }
 
+/* Accepts the address of one machine; IPv4 as ::ffff:a.b.c.d. */
+static bool
+parse_ip(const char *s, uint8_t ret[16])
+{
+    struct in6_addr addr;
+
+    if (!config_parse_address(s, &addr) || IN6_IS_ADDR_UNSPECIFIED(&addr)
+        || IN6_IS_ADDR_MULTICAST(&addr)
+        || (IN6_IS_ADDR_V4MAPPED(&addr)
+            && (!addr.s6_addr[12] || addr.s6_addr[12] >= 224))) {
+        return false;
+    }
+    memcpy(ret, &addr, sizeof addr);
+    return true;
+}
+
 /* Checks a value that must look like something. */
 static char *
 check_format(struct checker *c, const struct yaml_node *node,
@@ -305,6 +325,9 @@ check_format(struct checker *c, const struct yaml_node *node,
     } else if (type == KEY_MACS && !parse_mac(node->value, bytes)) {
         what = "the MAC address of one machine; write it as "
                "\"52:54:00:12:34:56\"";
+    } else if (type == KEY_IPS && !parse_ip(node->value, bytes)) {
+        what = "the IP address of one machine; write it as \"192.0.2.1\" or "
+               "\"2001:db8::1\"";
     } else if (type == KEY_PERCENT && !is_percent(node->value)) {
         what = "a percentage; give a number from 0 to 100 with at most 3 "
                "decimals";
@@ -342,6 +365,10 @@ check_member(struct checker *c, const struct yaml_node *node)
         return (node->kind == YAML_KIND_SEQUENCE ? NULL
                 : yaml_complain(c->path, node, "it is not a list; write it as "
                                 "[ \"52:54:00:12:34:56\" ]."));
+    case KEY_IPS:
+        return (node->kind == YAML_KIND_SEQUENCE ? NULL
+                : yaml_complain(c->path, node, "it is not a list; write it as "
+                                "[ \"192.0.2.1\" ]."));
     case KEY_VALUES:
         return (node->kind == YAML_KIND_MAPPING ? NULL
                 : yaml_complain(c->path, node, "it is not a mapping; write it "
@@ -362,19 +389,21 @@ check_member(struct checker *c, const struct yaml_node *node)
     }
 }
 
-/* Checks an item of 'macs' or 'values'. */
+/* Checks an item of 'macs', 'ips' or 'values'. */
 static char *
 check_item(struct checker *c, const struct yaml_node *node)
 {
     const struct yaml_node *list = node->parent;
-    unsigned int max = (find_key(list->key)->type == KEY_MACS
-                        ? STATIC_MAX_MACS : STATIC_MAX_VALUES);
+    enum key_type type = find_key(list->key)->type;
+    unsigned int max = (type == KEY_MACS ? STATIC_MAX_MACS
+                        : type == KEY_IPS ? STATIC_MAX_IPS
+                        : STATIC_MAX_VALUES);
 
     if (list->n_children > max) {
         return yaml_complain(c->path, list, "there are %u; give at most %u.",
                              list->n_children, max);
     } else if (!node->key) {
-        return check_format(c, node, KEY_MACS);
+        return check_format(c, node, type);
     } else if (!is_sd_name(node->key)) {
         return yaml_complain(c->path, node, "the key can't name structured "
                              "data; use 1 to %d ASCII characters other than "
@@ -398,6 +427,12 @@ check_vm(const struct checker *c, const struct yaml_node *node,
             && !yaml_map_find(c->map, "vms[%u].uuid", vm))) {
         return yaml_complain(c->path, node, "there is neither a uuid nor a "
                              "MAC; give the VM one of them at least.");
+    }
+
+    const struct yaml_node *ips = yaml_map_find(c->map, "vms[%u].ips", vm);
+    if (ips && !yaml_map_find(c->map, "vms[%u].tenant", vm)) {
+        return yaml_complain(c->path, ips, "lines find a VM by IP address "
+                             "within its tenant only; give it its tenant.");
     }
     return NULL;
 }
@@ -473,6 +508,10 @@ convert_vm(const struct raw_vm *raw, size_t n_values, struct static_vm *vm)
     for (size_t i = 0; i < raw->macs_count; i++) {
         vm->n_macs += parse_mac(raw->macs[i], vm->macs[i]);
     }
+    vm->ips = xmalloc(raw->ips_count * sizeof *vm->ips);
+    for (size_t i = 0; i < raw->ips_count; i++) {
+        vm->n_ips += parse_ip(raw->ips[i], vm->ips[i]);
+    }
     vm->name = nullable_xstrdup(raw->name);
     vm->port = nullable_xstrdup(raw->port);
     vm->tenant = raw->tenant;
@@ -481,6 +520,7 @@ convert_vm(const struct raw_vm *raw, size_t n_values, struct static_vm *vm)
                          * sizeof *vm->values);
 #define ADD_UUID(FIELD, NAME)
 #define ADD_MACS(FIELD, NAME)
+#define ADD_IPS(FIELD, NAME)
 #define ADD_NAME(FIELD, NAME)
 #define ADD_PORT(FIELD, NAME)
 #define ADD_TENANT(FIELD, NAME)
@@ -573,6 +613,7 @@ static_context_destroy(struct static_context *context)
         }
         free(vm->values);
         free(vm->macs);
+        free(vm->ips);
         free(vm->name);
         free(vm->port);
     }

@@ -18,6 +18,7 @@ enum {
     STATIC_MAX_FILE_SIZE = 64 * 1024 * 1024,
     STATIC_MAX_VMS = 65536,
     STATIC_MAX_MACS = 32,       /* Of one VM. */
+    STATIC_MAX_IPS = 32,        /* Of one VM. */
     STATIC_MAX_VALUES = 64,     /* Of one VM, under 'values'. */
     STATIC_MAX_NAME = 255,      /* Bytes. */
     STATIC_MAX_PORT = 63,       /* Bytes. */
@@ -34,6 +35,8 @@ struct static_vm {
     uint8_t uuid[16];           /* Network byte order, if 'has_uuid'. */
     uint8_t (*macs)[6];
     size_t n_macs;
+    uint8_t (*ips)[16];         /* IPv4 as ::ffff:a.b.c.d. */
+    size_t n_ips;
     char *name;                 /* May be null. */
     char *port;                 /* The OVS interface.  May be null. */
     uint32_t tenant;            /* 0: not given.  Whose a line is, the port's

@@ -11,24 +11,25 @@
 #include <unistd.h>
 
 #define STATS_MAGIC "SLUSTAT"
-#define STATS_VERSION 3
+#define STATS_VERSION 8
 
 const struct counter_info intake_counters[N_INTAKE_COUNTERS] = {
-#define INTAKE(SYMBOL, NAME, UNIT, TEXT) \
-    [INTAKE_##SYMBOL] = { NAME, UNIT, TEXT },
+#define INTAKE(SYMBOL, NAME, KIND, UNIT, TEXT) \
+    [INTAKE_##SYMBOL] = { NAME, KIND, UNIT, TEXT },
 #include "counters.def"
 #undef INTAKE
 };
 
 const struct counter_info tenant_counters[N_TENANT_COUNTERS] = {
-#define TENANT(SYMBOL, NAME, UNIT, TEXT) \
-    [TENANT_##SYMBOL] = { NAME, UNIT, TEXT },
+#define TENANT(SYMBOL, NAME, KIND, UNIT, TEXT) \
+    [TENANT_##SYMBOL] = { NAME, KIND, UNIT, TEXT },
 #include "counters.def"
 #undef TENANT
 };
 
 const struct counter_info ship_counters[N_SHIP_COUNTERS] = {
-#define SHIP(SYMBOL, NAME, UNIT, TEXT) [SHIP_##SYMBOL] = { NAME, UNIT, TEXT },
+#define SHIP(SYMBOL, NAME, KIND, UNIT, TEXT) \
+    [SHIP_##SYMBOL] = { NAME, KIND, UNIT, TEXT },
 #include "counters.def"
 #undef SHIP
 };
@@ -53,18 +54,57 @@ header_is_valid(const struct stats_header *header, size_t size)
             && header->size == size);
 }
 
-/* Reads 'size' bytes of 'fd' into memory that munmap() frees. */
+/* Reads from 'offset' on into 'p'.  Returns 0 or a positive errno. */
+static int
+read_at(int fd, size_t offset, void *p, size_t size)
+{
+    ssize_t n = pread(fd, p, size, offset);
+
+    return n == (ssize_t) size ? 0 : n < 0 ? errno : EINVAL;
+}
+
+/* Reads the slots of sources that are in use, which are the first ones. */
+static int
+copy_sources(int fd, struct intake_stats *copy)
+{
+    enum { AT_ONCE = 64 };
+    int error = 0;
+
+    for (size_t i = 0; i < STATS_MAX_SOURCES && !error; i += AT_ONCE) {
+        struct stats_source *sources = &copy->sources[i];
+        error = read_at(fd, (char *) sources - (char *) copy, sources,
+                        AT_ONCE * sizeof *sources);
+        if (!sources[AT_ONCE - 1].tenant) {
+            break;
+        }
+    }
+    return error;
+}
+
+/* Reads 'size' bytes of 'fd', of all statistics but for sources that there are
+ * not, into memory that munmap() frees. */
 static int
 copy_file(int fd, size_t size, void **ret)
 {
+    bool is_intake = size == sizeof(struct intake_stats);
+    struct stat st;
     void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (copy == MAP_FAILED) {
         return errno;
     }
-    ssize_t n = pread(fd, copy, size, 0);
-    if (n != (ssize_t) size || !header_is_valid(copy, size)) {
-        int error = n < 0 ? errno : EINVAL;
+
+    int error = (fstat(fd, &st) ? errno
+                 : (size_t) st.st_size != size ? EINVAL
+                 : read_at(fd, 0, copy, is_intake
+                           ? offsetof(struct intake_stats, sources) : size));
+    if (!error && !header_is_valid(copy, size)) {
+        error = EINVAL;
+    }
+    if (!error && is_intake) {
+        error = copy_sources(fd, copy);
+    }
+    if (error) {
         munmap(copy, size);
         return error;
     }
@@ -174,4 +214,52 @@ intake_stats_tenant(struct intake_stats *stats, uint32_t tenant)
         }
     }
     return NULL;
+}
+
+/* Finds out where 'by_command' of 'tenant' is in the statistics of intake that
+ * 'fd' is of.  Returns 0 or a positive errno. */
+static int
+find_by_command(int fd, uint32_t tenant, size_t *ret)
+{
+    struct stats_header header;
+    uint64_t id = tenant;
+    int error = read_at(fd, 0, &header, sizeof header);
+
+    if (error || !header_is_valid(&header, sizeof(struct intake_stats))) {
+        return error ? error : EINVAL;
+    }
+    for (size_t i = 0; i < STATS_MAX_TENANTS && id; i++) {
+        size_t slot = (offsetof(struct intake_stats, tenants)
+                       + i * sizeof(struct stats_tenant));
+        error = read_at(fd, slot + offsetof(struct stats_tenant, tenant), &id,
+                        sizeof id);
+        if (error) {
+            return error;
+        } else if (id == tenant) {
+            *ret = slot + offsetof(struct stats_tenant, by_command);
+            return 0;
+        }
+    }
+    return ENOENT;
+}
+
+int
+intake_stats_set_by_command(const char *path, uint32_t tenant,
+                            uint64_t n_lines)
+{
+    const uint64_t value[2] = { n_lines, ~n_lines };
+    size_t offset = 0;
+
+    /* Not by a mapping: see map_file(). */
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return errno;
+    }
+    int error = find_by_command(fd, tenant, &offset);
+    if (!error) {
+        ssize_t n = pwrite(fd, value, sizeof value, offset);
+        error = n == sizeof value ? 0 : n < 0 ? errno : EIO;
+    }
+    close(fd);
+    return error;
 }

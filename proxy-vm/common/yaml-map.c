@@ -22,6 +22,7 @@
 #include "openvswitch/shash.h"
 #include "printable.h"
 #include "socket-util.h"
+#include "utf8.h"
 #include "util.h"
 
 struct yaml_map {
@@ -52,6 +53,8 @@ refuse(struct reader *r, const yaml_mark_t *mark, const char *format, ...)
     va_start(args, format);
     vsnprintf(r->problem->text, sizeof r->problem->text, format, args);
     va_end(args);
+    /* A key that was cut may end within a character. */
+    utf8_make_printable(r->problem->text);
     return false;
 }
 
@@ -393,7 +396,10 @@ yaml_complain(const char *path, const struct yaml_node *node,
     va_start(args, format);
     ds_put_format_valist(&s, format, args);
     va_end(args);
-    return ds_steal_cstr(&s);
+    /* It may quote half a character. */
+    char *sentence = ds_steal_cstr(&s);
+    utf8_make_printable(sentence);
+    return sentence;
 }
 
 char *

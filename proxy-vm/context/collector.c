@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "earlier.h"
+#include "previous.h"
+#include "failpoint.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -22,25 +25,47 @@
 
 VLOG_DEFINE_THIS_MODULE(collector);
 
-enum { RETRY_MS = 1000 };       /* After a snapshot could not be written. */
+enum {
+    RETRY_MS = 1000,            /* After a snapshot could not be written. */
+    INTERVAL_MS = 500,          /* From one snapshot to the next at least. */
+    HEARD_S = 10,               /* In units of which the status tells when
+                                 * sources were heard of. */
+};
 
-/* Every source.  The managers of virtual machines and the hosts will have
- * their rows here; the order says who is believed where two say different
- * things. */
+/* How long it is remembered what is not so any more: longer than lines are on
+ * their way to intake, even where that is down. */
+#define HISTORY_NS (UINT64_C(24) * 3600 * 1000000000)
+
+/* Every source, of most precedence first: the order says who is believed where
+ * two say different things.  merge.h has what ranks are. */
 static const struct context_source *const sources[] = {
     &source_static,
+    &source_vsphere,
+    &source_libvirt,
+    &source_hosts,
+};
+
+/* A source at work. */
+struct instance {
+    const struct context_source *source;
+    void *state;
+    char *settings;             /* Its own: tells it from others. */
+    char *name;                 /* ContextValue.source. */
+    bool is_stale;              /* In the latest snapshot. */
 };
 
 struct collector {
     char *path;
     int lock_fd;
-    char *static_file;          /* Of the settings. */
-    void *states[ARRAY_SIZE(sources)]; /* Null: has nothing to do. */
+    struct instance *instances; /* Of most precedence first. */
+    size_t n_instances;
+    struct snapshot *earlier;   /* While a source has said nothing yet. */
+    struct merge_counts counts; /* Of the latest snapshot. */
     uint64_t generation;        /* Of the latest snapshot. */
     size_t n_vms;
     long long int published_at; /* Unix epoch, ms; 0: not in this run. */
     bool is_due;                /* A snapshot is to be published... */
-    long long int retry_at;     /* ...not before this time. */
+    long long int not_before;   /* ...when time_msec() is this. */
     char *problem;              /* Why it could not be. */
     char *status;               /* As last written. */
 };
@@ -85,30 +110,97 @@ read_old_generation(struct collector *c)
     }
 }
 
+#define FOR_EACH_INSTANCE(INSTANCE, C) \
+    for ((INSTANCE) = (C)->instances; \
+         (INSTANCE) < (C)->instances + (C)->n_instances; (INSTANCE)++)
+
 static void
-stop_sources(struct collector *c)
+instance_stop(struct instance *in)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-        if (c->states[i]) {
-            sources[i]->uninit(c->states[i]);
-            c->states[i] = NULL;
-        }
+    if (in->state) {
+        in->source->uninit(in->state);
     }
+    free(in->name);
+    free(in->settings);
+    *in = (struct instance) { .state = NULL };
 }
 
 static void
-start_sources(struct collector *c, const struct context_settings *settings)
+stop_sources(struct collector *c)
 {
-    bool any = false;
+    struct instance *in;
 
-    free(c->static_file);
-    c->static_file = nullable_xstrdup(settings->static_file);
-    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-        c->states[i] = sources[i]->init(settings);
-        any = any || c->states[i];
+    FOR_EACH_INSTANCE (in, c) {
+        instance_stop(in);
     }
-    /* Without a source nothing is known any more, and that at once. */
-    c->is_due = !any;
+    free(c->instances);
+    c->instances = NULL;
+    c->n_instances = 0;
+    snapshot_close(c->earlier);
+    c->earlier = NULL;
+}
+
+/* Takes the instance of 'source' with those settings out of the running ones,
+ * or starts one. */
+static struct instance
+take_instance(struct collector *c, const struct context_source *source,
+              const struct context_settings *settings, size_t i, char *text)
+{
+    struct instance *in;
+
+    FOR_EACH_INSTANCE (in, c) {
+        if (in->source == source && in->state && !strcmp(in->settings, text)) {
+            struct instance taken = *in;
+
+            *in = (struct instance) { .state = NULL };
+            free(text);
+            return taken;
+        }
+    }
+
+    void *state = source->init(settings, i);
+    return (struct instance) {
+        .source = source,
+        .state = state,
+        .settings = text,
+        .name = (source->name_of
+                 ? xasprintf("%s:%s", source->name, source->name_of(state))
+                 : xstrdup(source->name)),
+    };
+}
+
+/* Has exactly the sources of 'settings' run. */
+static void
+set_sources(struct collector *c, const struct context_settings *settings)
+{
+    struct instance *instances = NULL, *in;
+    size_t n = 0, allocated = 0;
+    bool any_gone = false;
+
+    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+        char *text;
+
+        for (size_t j = 0; (text = sources[i]->settings_of(settings, j));
+             j++) {
+            if (n >= allocated) {
+                instances = x2nrealloc(instances, &allocated,
+                                       sizeof *instances);
+            }
+            instances[n++] = take_instance(c, sources[i], settings, j, text);
+        }
+    }
+    FOR_EACH_INSTANCE (in, c) {
+        any_gone = any_gone || in->state;
+    }
+    stop_sources(c);
+    c->instances = instances;
+    c->n_instances = n;
+    if (snapshot_open(c->path, &c->earlier)) {
+        c->earlier = NULL;
+    }
+    /* What a source knew that is gone is not known any more, and that at
+     * once; but nothing is published before the first one spoke. */
+    c->is_due |= c->published_at ? any_gone : !n;
 }
 
 char *
@@ -125,7 +217,7 @@ collector_create(const char *path, const struct context_settings *settings,
     c->path = xstrdup(path);
     c->lock_fd = lock_fd;
     read_old_generation(c);
-    start_sources(c, settings);
+    set_sources(c, settings);
     *ret = c;
     return NULL;
 }
@@ -137,7 +229,6 @@ collector_destroy(struct collector *c)
         stop_sources(c);
         close(c->lock_fd);
         free(c->path);
-        free(c->static_file);
         free(c->problem);
         free(c->status);
         free(c);
@@ -148,33 +239,128 @@ void
 collector_configure(struct collector *c,
                     const struct context_settings *settings)
 {
-    if (!nullable_string_is_equal(c->static_file, settings->static_file)) {
-        stop_sources(c);
-        start_sources(c, settings);
-    }
+    set_sources(c, settings);
 }
 
 void
 collector_reload(struct collector *c)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-        if (c->states[i]) {
-            sources[i]->reload(c->states[i]);
-        }
+    struct instance *in;
+
+    FOR_EACH_INSTANCE (in, c) {
+        in->source->reload(in->state);
     }
 }
 
-static char *
-fill(const struct collector *c, struct snapshot_builder *builder)
+/* Returns time_msec() of when what 'in' knows becomes stale, or LLONG_MAX. */
+static long long int
+stale_at(const struct instance *in)
 {
-    char *sentence = NULL;
+    long long int heard_at = in->source->heard_at(in->state);
 
-    for (size_t i = 0; i < ARRAY_SIZE(sources) && !sentence; i++) {
-        if (c->states[i]) {
-            sentence = sources[i]->put(c->states[i], builder);
+    return (!in->source->validity_ms ? LLONG_MAX
+            : heard_at ? heard_at + in->source->validity_ms : 0);
+}
+
+static bool
+is_stale(const struct instance *in)
+{
+    return time_msec() >= stale_at(in);
+}
+
+/* Reads what sources that have said nothing yet said in an earlier run; forgets
+ * that when all have.  Returns null if there is nothing of it. */
+static struct earlier *
+read_earlier(struct collector *c)
+{
+    const char **silent = xcalloc(c->n_instances, sizeof *silent);
+    struct earlier *earlier = NULL;
+    struct instance *in;
+    size_t n = 0;
+
+    FOR_EACH_INSTANCE (in, c) {
+        if (!in->source->heard_at(in->state)) {
+            silent[n++] = in->name;
         }
     }
+    if (!n) {
+        snapshot_close(c->earlier);
+        c->earlier = NULL;
+    } else if (c->earlier) {
+        earlier = earlier_read(c->earlier, silent, n);
+    }
+    free(silent);
+    return earlier;
+}
+
+/* Fills 'builder'.  Returns null and '*counts', or a malloc()ed sentence. */
+static char *
+fill(struct collector *c, struct snapshot_builder *builder,
+     struct merge_counts *counts)
+{
+    struct merge *merge = merge_create();
+    struct snapshot *latest = NULL;
+    struct earlier *earlier = read_earlier(c);
+    struct instance *in;
+
+    FOR_EACH_INSTANCE (in, c) {
+        if (!in->is_stale && is_stale(in)) {
+            VLOG_WARN("%s: it was not heard of for %u s; what it knew is "
+                      "marked as stale", in->name,
+                      in->source->validity_ms / 1000);
+        }
+        in->is_stale = is_stale(in);
+        merge_begin(merge, in->name, in->source->rank, in->is_stale);
+        if (in->source->heard_at(in->state)) {
+            in->source->put(in->state, merge);
+        } else if (earlier) {
+            earlier_put(earlier, in->name, in->source->rank, merge);
+        }
+    }
+    if (!snapshot_open(c->path, &latest)) {
+        merge_remember(merge, latest, time_wall_usec() * UINT64_C(1000));
+    }
+    char *sentence = merge_finish(merge, builder, counts);
+    merge_destroy(merge);
+    snapshot_close(latest);
+    earlier_destroy(earlier);
     return sentence;
+}
+
+/* Has the snapshot remember what the latest one knew.  Returns null, or a
+ * malloc()ed sentence. */
+static char *
+inherit(const struct collector *c, struct snapshot_builder *builder,
+        struct merge_counts *counts)
+{
+    struct snapshot *latest;
+
+    /* Where there is none, or none that can be read, nothing was known. */
+    if (snapshot_open(c->path, &latest)) {
+        return NULL;
+    }
+    int error = snapshot_builder_inherit(builder, latest,
+                                         time_wall_usec() * UINT64_C(1000),
+                                         HISTORY_NS,
+                                         &counts->dropped_versions);
+    snapshot_close(latest);
+    return (!error ? NULL
+            : xasprintf("%s: what was known earlier can't be taken over: %s.",
+                        c->path, ovs_strerror(error)));
+}
+
+/* Logs what merging found wrong, when it is not what it was. */
+static void
+take_counts(struct collector *c, const struct merge_counts *counts)
+{
+#define MERGE_COUNT(FIELD, NAME, IS_ALARM, TEXT)                    \
+    if (IS_ALARM && counts->FIELD != c->counts.FIELD) {             \
+        VLOG_WARN("%s: "NAME": %"PRIuSIZE" (%s)", c->path,          \
+                  counts->FIELD, TEXT);                             \
+    }
+#include "merge-counts.def"
+#undef MERGE_COUNT
+    c->counts = *counts;
 }
 
 /* Returns the number of VMs in the snapshot, now that it is there. */
@@ -201,9 +387,15 @@ publish(struct collector *c)
                   "source of random numbers");
     }
 
-    char *sentence = fill(c, builder);
+    struct merge_counts counts;
+    char *sentence = fill(c, builder, &counts);
+    if (!sentence) {
+        sentence = inherit(c, builder, &counts);
+    }
     if (!sentence) {
         /* Counted even if it fails: what failed may be there all the same. */
+        failpoint(FAIL_SNAPSHOT_READY);
+        previous_hold(c->path);
         int error = snapshot_builder_publish(builder, c->path,
                                              ++c->generation);
         if (error) {
@@ -213,13 +405,17 @@ publish(struct collector *c)
         }
     }
     snapshot_builder_destroy(builder);
+    failpoint(FAIL_SNAPSHOT_WRITTEN);
 
     if (sentence) {
         VLOG_WARN_RL(&rl, "%s", sentence);
-        c->retry_at = time_msec() + RETRY_MS;
+        c->not_before = time_msec() + RETRY_MS;
     } else {
         c->is_due = false;
+        c->not_before = time_msec() + INTERVAL_MS;
+        take_counts(c, &counts);
         c->n_vms = count_vms(c->path);
+        previous_keep(c->path);
         c->published_at = time_wall_msec();
         VLOG_INFO("%s: generation %"PRIu64" with %"PRIuSIZE" VMs", c->path,
                   c->generation, c->n_vms);
@@ -256,21 +452,65 @@ out:
     return error;
 }
 
+/* Appends when 'in' was heard of, see context-status.h.  The time is rounded,
+ * so that the status is not written anew each time. */
 static void
-update_status(struct collector *c)
+put_heard(struct ds *s, const struct instance *in)
 {
-    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+    long long int heard_at = in->source->heard_at(in->state);
+    char *text = NULL;
+
+    if (heard_at) {
+        long long int wall_ms = time_wall_msec() - (time_msec() - heard_at);
+
+        wall_ms -= wall_ms % (HEARD_S * 1000);
+        text = xastrftime_msec("%Y-%m-%dT%H:%M:%SZ", wall_ms, true);
+    }
+    ds_put_format(s, "heard %s: %s\n", in->name, text ? text : "never");
+    free(text);
+}
+
+static char *
+make_status(const struct collector *c)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
     const char *problem = collector_problem(c);
     char *at = (c->published_at
                 ? xastrftime_msec("%Y-%m-%dT%H:%M:%SZ", c->published_at, true)
                 : xstrdup("by an earlier run"));
-    char *status = xasprintf("generation: %"PRIu64"\n"
-                             "vms: %"PRIuSIZE"\n"
-                             "published: %s\n"
-                             "problem: %s\n", c->generation, c->n_vms,
-                             c->generation ? at : "never",
-                             problem ? problem : "none");
+    const struct instance *in;
+
+    ds_put_format(&s, "generation: %"PRIu64"\n"
+                  "vms: %"PRIuSIZE"\n"
+                  "published: %s\n"
+                  "problem: %s\n", c->generation, c->n_vms,
+                  c->generation ? at : "never", problem ? problem : "none");
+#define MERGE_COUNT(FIELD, NAME, IS_ALARM, TEXT) \
+    ds_put_format(&s, NAME": %"PRIuSIZE"\n", c->counts.FIELD);
+#include "merge-counts.def"
+#undef MERGE_COUNT
+    FOR_EACH_INSTANCE (in, c) {
+        const char *problem_of = in->source->problem(in->state);
+
+        ds_put_format(&s, "source %s: %s%s%s\n", in->name,
+                      (in->is_stale ? "stale"
+                       : in->source->heard_at(in->state) ? "current"
+                       : "not heard of yet"),
+                      problem_of ? "; " : "", problem_of ? problem_of : "");
+        put_heard(&s, in);
+        if (in->source->put_status) {
+            in->source->put_status(in->state, &s);
+        }
+    }
     free(at);
+    return ds_steal_cstr(&s);
+}
+
+static void
+update_status(struct collector *c)
+{
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
+    char *status = make_status(c);
 
     if (nullable_string_is_equal(status, c->status)) {
         free(status);
@@ -288,12 +528,20 @@ update_status(struct collector *c)
 void
 collector_run(struct collector *c)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-        if (c->states[i] && sources[i]->run(c->states[i])) {
+    struct instance *in;
+
+    FOR_EACH_INSTANCE (in, c) {
+        if (in->source->run(in->state)) {
+            c->is_due = true;
+        }
+        /* Unless nothing was published yet, which is due to its first word, or
+         * to why there is none. */
+        if (in->is_stale != is_stale(in)
+            && (c->published_at || in->source->problem(in->state))) {
             c->is_due = true;
         }
     }
-    if (c->is_due && time_msec() >= c->retry_at) {
+    if (c->is_due && time_msec() >= c->not_before) {
         publish(c);
     }
     update_status(c);
@@ -302,25 +550,45 @@ collector_run(struct collector *c)
 void
 collector_wait(struct collector *c)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-        if (c->states[i]) {
-            sources[i]->wait(c->states[i]);
+    struct instance *in;
+
+    FOR_EACH_INSTANCE (in, c) {
+        in->source->wait(in->state);
+        /* One that was not heard of yet has its own wait(). */
+        if (!in->is_stale && in->source->heard_at(in->state)
+            && stale_at(in) != LLONG_MAX) {
+            poll_timer_wait_until(stale_at(in));
         }
     }
     if (c->is_due) {
-        poll_timer_wait_until(c->retry_at);
+        poll_timer_wait_until(c->not_before);
     }
 }
 
 const char *
 collector_problem(const struct collector *c)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
-        const char *problem = (c->states[i]
-                               ? sources[i]->problem(c->states[i]) : NULL);
+    const struct instance *in;
+
+    FOR_EACH_INSTANCE (in, c) {
+        const char *problem = in->source->problem(in->state);
         if (problem) {
             return problem;
         }
     }
     return c->problem;
+}
+
+bool
+collector_is_settled(const struct collector *c)
+{
+    const struct instance *in;
+
+    FOR_EACH_INSTANCE (in, c) {
+        if (!in->source->heard_at(in->state)
+            && !in->source->problem(in->state)) {
+            return false;
+        }
+    }
+    return !c->is_due || c->problem;
 }

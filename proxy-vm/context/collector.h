@@ -31,6 +31,10 @@ void collector_reload(struct collector *);
 void collector_run(struct collector *);
 void collector_wait(struct collector *);
 
+/* Returns true once every source has said what it knows, or why it can't, and
+ * that is published, or can't be. */
+bool collector_is_settled(const struct collector *);
+
 /* Returns what kept the latest run from publishing what is there to be known:
  * a sentence that is the collector's, or null. */
 const char *collector_problem(const struct collector *);

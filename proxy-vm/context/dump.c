@@ -30,6 +30,12 @@ put_hex(struct ds *s, const ProtobufCBinaryData *bytes, uint32_t separators,
 }
 
 static void
+put_uuid(struct ds *s, const ProtobufCBinaryData *uuid)
+{
+    put_hex(s, uuid, 1u << 4 | 1u << 6 | 1u << 8 | 1u << 10, '-');
+}
+
+static void
 put_value(struct ds *s, const Sluice__ContextValue *value)
 {
     char *at = xastrftime_msec("%Y-%m-%dT%H:%M:%SZ",
@@ -41,20 +47,63 @@ put_value(struct ds *s, const Sluice__ContextValue *value)
     json_string_escape(value->value, s);
     ds_put_cstr(s, "  # ");
     json_string_escape(value->source, s);
-    ds_put_format(s, " %s\n", at);
+    ds_put_format(s, " %s%s\n", at, value->stale ? " stale" : "");
     free(at);
 }
 
+/* Says since when a VM is what it is, and how often it was something else, by
+ * the first of its keys. */
 static void
-put_vm(struct ds *s, const Sluice__VmContext *vm)
+put_history(struct ds *s, const struct snapshot *snapshot,
+            const Sluice__VmContext *vm)
+{
+    uint64_t at_ns = UINT64_MAX, since_ns = 0;
+    struct snapshot_found found;
+    size_t n = 0;
+
+    for (;; n++) {
+        if (!snapshot_find_first_at(
+                snapshot, slice_of(vm->vtep.data, vm->vtep.len),
+                slice_of(vm->vm.data, vm->vm.len),
+                vm->n_mac ? slice_of(vm->mac[0].data, vm->mac[0].len)
+                : slice_of(NULL, 0), at_ns, &found)) {
+            break;
+        }
+        since_ns = n ? since_ns : found.from_ns;
+        if (!found.from_ns || n > SNAPSHOT_MAX_VERSIONS) {
+            n++;
+            break;
+        }
+        at_ns = found.from_ns - 1;
+    }
+    if (since_ns) {
+        char *since = xastrftime_msec("%Y-%m-%dT%H:%M:%SZ",
+                                      since_ns / 1000000, true);
+        ds_put_format(s, "    # since %s; earlier versions: %"PRIuSIZE"\n",
+                      since, n - 1);
+        free(since);
+    }
+}
+
+static void
+put_vm(struct ds *s, const struct snapshot *snapshot,
+       const Sluice__VmContext *vm)
 {
     ds_put_cstr(s, "  - name: ");
     json_string_escape(vm->name, s);
     ds_put_char(s, '\n');
+    put_history(s, snapshot, vm);
     if (vm->vm.len) {
         ds_put_cstr(s, "    uuid: ");
-        put_hex(s, &vm->vm, 1u << 4 | 1u << 6 | 1u << 8 | 1u << 10, '-');
+        put_uuid(s, &vm->vm);
         ds_put_char(s, '\n');
+    }
+    for (size_t i = 0; i < vm->n_other_vm; i++) {
+        ds_put_cstr(s, i ? ", " : "    other-uuids: [ ");
+        put_uuid(s, &vm->other_vm[i]);
+    }
+    if (vm->n_other_vm) {
+        ds_put_cstr(s, " ]\n");
     }
     if (vm->n_mac) {
         ds_put_cstr(s, "    macs: [ ");
@@ -89,7 +138,7 @@ put_records(const struct snapshot *snapshot, FILE *stream)
         Sluice__VmContext *vm
             = sluice__vm_context__unpack(NULL, record.size, record.data);
         if (vm) {
-            put_vm(&s, vm);
+            put_vm(&s, snapshot, vm);
         } else {
             ds_put_format(&s, "  # Record %"PRIuSIZE" can't be read.\n", n);
             n_bad++;
@@ -117,8 +166,10 @@ dump_snapshot(const char *path, FILE *stream)
     }
 
     size_t n_vms = snapshot_n_vms(snapshot);
-    fprintf(stream, "# Generation %"PRIu64", %"PRIuSIZE" VMs.\nvms:%s\n",
-            snapshot_generation(snapshot), n_vms, n_vms ? "" : " []");
+    fprintf(stream, "# Generation %"PRIu64", %"PRIuSIZE" VMs, %"PRIuSIZE
+            " earlier versions.\nvms:%s\n",
+            snapshot_generation(snapshot), n_vms,
+            snapshot_n_earlier(snapshot), n_vms ? "" : " []");
     size_t n_bad = put_records(snapshot, stream);
     snapshot_close(snapshot);
     return (!n_bad ? NULL

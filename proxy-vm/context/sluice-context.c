@@ -3,7 +3,7 @@
  * sluice-context: asks whoever knows something about virtual machines, and
  * writes what it learns into the context snapshot.  See sluice-context(8).
  *
- * In: the static context file; other sources will come.
+ * In: the static context file; vCenters.
  * Out: the context snapshot, mapped by sluice-intake. */
 #include <config.h>
 
@@ -19,6 +19,8 @@
 #include "collector.h"
 #include "proxy-config.h"
 #include "dump.h"
+#include "failpoint.h"
+#include "no-dump.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
@@ -30,7 +32,9 @@ enum { EXIT_USAGE = 2 };
 struct options {
     const char *config;         /* Null: run by hand. */
     char *snapshot;
-    struct context_settings settings;
+    char *static_file;          /* Where there is no configuration. */
+    struct config *parsed;      /* The configuration, or null. */
+    char *host_key_file;        /* Likewise. */
     bool once;
 };
 
@@ -118,7 +122,7 @@ parse_options(int argc, char *argv[])
     while ((c = getopt_long(argc, argv, "hVv::", long_options, NULL)) != -1) {
         switch (c) {
         case OPT_CONFIG: o.config = optarg; break;
-        case OPT_STATIC: set_string(&o.settings.static_file, optarg); break;
+        case OPT_STATIC: set_string(&o.static_file, optarg); break;
         case OPT_SNAPSHOT: set_string(&o.snapshot, optarg); break;
         case OPT_ONCE: o.once = true; break;
         case OPT_DUMP: dump(optarg);
@@ -132,10 +136,10 @@ parse_options(int argc, char *argv[])
     }
     if (optind < argc) {
         usage_error("there is an argument that belongs to no option");
-    } else if (o.config && (o.settings.static_file || o.snapshot)) {
+    } else if (o.config && (o.static_file || o.snapshot)) {
         usage_error("--config says what --static and --snapshot say; give "
                     "one or the other");
-    } else if (!o.config && !(o.settings.static_file && o.snapshot)) {
+    } else if (!o.config && !(o.static_file && o.snapshot)) {
         usage_error("give --config, or --static and --snapshot");
     }
     return o;
@@ -152,10 +156,30 @@ read_config(struct options *o)
     if (o->config && !sentence) {
         free(o->snapshot);
         o->snapshot = config_path_snapshot(config);
-        set_string(&o->settings.static_file, config->context.static_file);
-        config_destroy(config);
+        free(o->host_key_file);
+        o->host_key_file = config_path_host_channel_key(config);
+        config_destroy(o->parsed);
+        o->parsed = config;
     }
     return sentence;
+}
+
+/* What the options say, borrowed from them. */
+static struct context_settings
+settings_of(const struct options *o)
+{
+    if (!o->parsed) {
+        return (struct context_settings) { .static_file = o->static_file };
+    }
+    return (struct context_settings) {
+        .static_file = o->parsed->context.static_file,
+        .managers = o->parsed->managers,
+        .n_managers = o->parsed->managers_count,
+        .host_listen = o->parsed->context.host_listen,
+        .host_key_file = o->host_key_file,
+        .hosts = o->parsed->hosts,
+        .n_hosts = o->parsed->hosts_count,
+    };
 }
 
 /* Blocks the signals that matter, and makes a descriptor that gives them. */
@@ -168,6 +192,7 @@ catch_signals(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
@@ -187,7 +212,8 @@ reload(struct options *o, struct collector *collector)
         VLOG_WARN("%s  The old configuration stays.", sentence);
         free(sentence);
     } else {
-        collector_configure(collector, &o->settings);
+        struct context_settings settings = settings_of(o);
+        collector_configure(collector, &settings);
     }
     collector_reload(collector);
 }
@@ -202,6 +228,8 @@ take_signals(int fd, struct options *o, struct collector *collector)
     while (read(fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) {
             reload(o, collector);
+        } else if (info.ssi_signo == SIGUSR1) {
+            collector_reload(collector);
         } else {
             end = true;
         }
@@ -215,13 +243,15 @@ main(int argc, char *argv[])
     struct collector *collector;
 
     ovs_set_program_name("sluice-context", SLUICE_VERSION);
+    no_dump();                  /* Passwords. */
     /* Where standard error goes is for the service manager to say. */
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     struct options options = parse_options(argc, argv);
+    failpoints_init();
     char *sentence = read_config(&options);
     if (!sentence) {
-        sentence = collector_create(options.snapshot, &options.settings,
-                                    &collector);
+        struct context_settings settings = settings_of(&options);
+        sentence = collector_create(options.snapshot, &settings, &collector);
     }
     if (sentence) {
         fail(sentence);
@@ -229,11 +259,12 @@ main(int argc, char *argv[])
 
     int signal_fd = catch_signals();
     collector_run(collector);
-    while (!options.once && !take_signals(signal_fd, &options, collector)) {
-        collector_run(collector);
+    while (!(options.once && collector_is_settled(collector))
+           && !take_signals(signal_fd, &options, collector)) {
         collector_wait(collector);
         poll_fd_wait(signal_fd, POLLIN);
         poll_block();
+        collector_run(collector);
     }
 
     /* While it runs a problem may pass; once, it is the outcome. */
@@ -241,6 +272,8 @@ main(int argc, char *argv[])
     collector_destroy(collector);
     close(signal_fd);
     free(options.snapshot);
-    free(options.settings.static_file);
+    free(options.static_file);
+    free(options.host_key_file);
+    config_destroy(options.parsed);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -3,7 +3,7 @@
  * The static source: what the operator wrote into a file, read again whenever
  * it changes.  A file that is wrong changes nothing.
  *
- * In: sluice-context.yaml(5).  Out: a VmContext for each VM in it.
+ * In: sluice-context.yaml(5).  Out: the facts about each VM in it.
  * Runs in: sluice-context. */
 #include <config.h>
 
@@ -11,7 +11,6 @@
 
 #include <stdlib.h>
 
-#include "context.pb-c.h"
 #include "file-watch.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -26,17 +25,20 @@ struct static_state {
     struct file_watch *watch;
     bool is_due;                /* The file is to be read. */
     struct static_context *context; /* The latest that was right, or null. */
-    uint64_t loaded_ns;         /* When that was. */
+    uint64_t loaded_ns;         /* When that was: Unix epoch... */
+    long long int loaded_at;    /* ...and time_msec(); 0: never. */
     char *problem;              /* What is wrong with the file since. */
 };
 
-static void *
-static_init(const struct context_settings *settings)
+static char *
+static_settings_of(const struct context_settings *settings, size_t i)
 {
-    if (!settings->static_file) {
-        return NULL;
-    }
+    return i ? NULL : nullable_xstrdup(settings->static_file);
+}
 
+static void *
+static_init(const struct context_settings *settings, size_t i OVS_UNUSED)
+{
     struct static_state *s = xzalloc(sizeof *s);
     s->path = xstrdup(settings->static_file);
     /* Watched before it is read, so that no change falls between. */
@@ -86,6 +88,7 @@ static_run(void *s_)
         VLOG_INFO("%s: loaded, %"PRIuSIZE" VMs", s->path, context->n_vms);
         static_context_destroy(s->context);
         s->context = context;
+        s->loaded_at = time_msec();
         s->loaded_ns = time_wall_usec() * UINT64_C(1000);
     }
     free(s->problem);
@@ -112,75 +115,65 @@ static_problem(const void *s_)
     return s->problem;
 }
 
-/* Adds the record of 'vm' to 'builder'.  Returns 0 or a positive errno. */
-static int
-put_vm(const struct static_state *s, const struct static_vm *vm,
-       struct snapshot_builder *builder)
+static long long int
+static_heard_at(const void *s_)
 {
-    ProtobufCBinaryData macs[STATIC_MAX_MACS];
-    Sluice__VmContext record = SLUICE__VM_CONTEXT__INIT;
-    Sluice__ContextValue *values = xcalloc(vm->n_values, sizeof *values);
-    Sluice__ContextValue **pointers = xcalloc(vm->n_values, sizeof *pointers);
+    const struct static_state *s = s_;
 
-    if (vm->has_uuid) {
-        record.vm.data = CONST_CAST(uint8_t *, vm->uuid);
-        record.vm.len = sizeof vm->uuid;
-    }
-    for (size_t i = 0; i < vm->n_macs; i++) {
-        macs[i].data = vm->macs[i];
-        macs[i].len = sizeof vm->macs[i];
-    }
-    record.mac = macs;
-    record.n_mac = vm->n_macs;
-    record.tenant = vm->tenant;
-    if (vm->name) {
-        record.name = vm->name;
-    }
-    for (size_t i = 0; i < vm->n_values; i++) {
-        sluice__context_value__init(&values[i]);
-        values[i].key = vm->values[i].key;
-        values[i].value = vm->values[i].value;
-        values[i].source = CONST_CAST(char *, source_static.name);
-        values[i].fetched_ns = s->loaded_ns;
-        pointers[i] = &values[i];
-    }
-    record.value = pointers;
-    record.n_value = vm->n_values;
-
-    size_t size = sluice__vm_context__get_packed_size(&record);
-    uint8_t *packed = xmalloc(size);
-    sluice__vm_context__pack(&record, packed);
-    int error = snapshot_builder_add(builder, vm->has_uuid ? vm->uuid : NULL,
-                                     (const uint8_t (*)[6]) vm->macs,
-                                     vm->n_macs, slice_of(packed, size));
-    free(packed);
-    free(pointers);
-    free(values);
-    return error;
+    return s->loaded_at;
 }
 
-static char *
-static_put(const void *s_, struct snapshot_builder *builder)
+static void
+put_vm(const struct static_state *s, const struct static_vm *vm,
+       struct merge *merge)
+{
+    struct fact *facts = xcalloc(vm->n_values, sizeof *facts);
+
+    for (size_t i = 0; i < vm->n_values; i++) {
+        facts[i] = (struct fact) {
+            .key = vm->values[i].key,
+            .value = vm->values[i].value,
+            .fetched_ns = s->loaded_ns,
+        };
+    }
+    merge_add(merge, &(struct vm_facts) {
+        .uuids = &vm->uuid,
+        .n_uuids = vm->has_uuid,
+        .macs = (const uint8_t (*)[6]) vm->macs,
+        .n_macs = vm->n_macs,
+        .ips = (const uint8_t (*)[16]) vm->ips,
+        .n_ips = vm->n_ips,
+        .name = vm->name,
+        .tenant = vm->tenant,
+        .facts = facts,
+        .n_facts = vm->n_values,
+    });
+    free(facts);
+}
+
+static void
+static_put(const void *s_, struct merge *merge)
 {
     const struct static_state *s = s_;
 
     for (size_t i = 0; s->context && i < s->context->n_vms; i++) {
-        int error = put_vm(s, &s->context->vms[i], builder);
-        if (error) {
-            return xasprintf("%s: vms[%"PRIuSIZE"] can't be put into the "
-                             "snapshot: %s", s->path, i, ovs_strerror(error));
-        }
+        put_vm(s, &s->context->vms[i], merge);
     }
-    return NULL;
 }
+
+BUILD_ASSERT_DECL((int) STATIC_MAX_MACS <= (int) MERGE_MAX_MACS);
+BUILD_ASSERT_DECL((int) STATIC_MAX_IPS <= (int) MERGE_MAX_IPS);
 
 const struct context_source source_static = {
     .name = "static",
+    .rank = RANK_OPERATOR,
+    .settings_of = static_settings_of,
     .init = static_init,
     .uninit = static_uninit,
     .reload = static_reload,
     .run = static_run,
     .wait = static_wait,
     .problem = static_problem,
+    .heard_at = static_heard_at,
     .put = static_put,
 };

@@ -18,7 +18,7 @@
 
 enum {
     PATIENCE_S = 15,            /* For each step of sluiced. */
-    MAX_PARTS = 1024,           /* Of an answer. */
+    MAX_PARTS = 16384,          /* Of an answer: of a list of batches. */
 };
 
 static int
@@ -47,25 +47,25 @@ connect_to(const char *path, int *ret_fd)
 }
 
 static int
-send_request(int fd, Sluice__Verb verb)
+send_request(int fd, const Sluice__Request *request)
 {
-    Sluice__Request request = SLUICE__REQUEST__INIT;
-    uint8_t frame[CONTROL_FRAME_HEADER + 64];
+    size_t size = sluice__request__get_packed_size(request);
+    uint8_t *frame = xmalloc(CONTROL_FRAME_HEADER + size);
+    int error = 0;
 
-    request.verb = verb;
-    size_t size = sluice__request__pack(&request,
-                                        frame + CONTROL_FRAME_HEADER);
     control_put_header(frame, size);
+    sluice__request__pack(request, frame + CONTROL_FRAME_HEADER);
     size += CONTROL_FRAME_HEADER;
-    for (size_t sent = 0; sent < size; ) {
+    for (size_t sent = 0; sent < size && !error; ) {
         ssize_t n = send(fd, frame + sent, size - sent, MSG_NOSIGNAL);
         if (n > 0) {
             sent += n;
         } else if (errno != EINTR) {
-            return errno;
+            error = errno;
         }
     }
-    return 0;
+    free(frame);
+    return error;
 }
 
 /* Receives one message into 'reader'.  EPROTO: what came is none. */
@@ -118,6 +118,13 @@ join(Sluice__Response *whole, Sluice__Response *part)
     JOIN(whole, part, vms);
     JOIN(whole, part, counters);
     JOIN(whole, part, spool);
+    JOIN(whole, part, rules);
+    JOIN(whole, part, ledger);
+    JOIN(whole, part, destinations);
+    JOIN(whole, part, batches);
+    JOIN(whole, part, context);
+    JOIN(whole, part, sources);
+    JOIN(whole, part, snapshots);
     whole->more = part->more;
     control_free_response(part);
     return whole;
@@ -161,6 +168,16 @@ receive_answer(int fd, Sluice__Response **ret)
 char *
 client_ask(const char *path, Sluice__Verb verb, Sluice__Response **ret)
 {
+    Sluice__Request request = SLUICE__REQUEST__INIT;
+
+    request.verb = verb;
+    return client_request(path, &request, ret);
+}
+
+char *
+client_request(const char *path, const Sluice__Request *request,
+               Sluice__Response **ret)
+{
     int fd = -1;
     int error = connect_to(path, &fd);
 
@@ -171,7 +188,7 @@ client_ask(const char *path, Sluice__Verb verb, Sluice__Response **ret)
                          : "is it running?");
     }
     /* A peer that may not ask has its answer without having asked. */
-    error = send_request(fd, verb);
+    error = send_request(fd, request);
     if (!error || error == EPIPE || error == ECONNRESET) {
         error = receive_answer(fd, ret);
     }

@@ -8,9 +8,13 @@
 
 #include "control.pb-c.h"
 
-/* Sends 'verb' to the sluiced at 'path' and waits for the whole answer.
+/* Sends 'request' to the sluiced at 'path' and waits for the whole answer.
  * Returns null and '*ret', to be freed with control_free_response(), or a
  * malloc()ed sentence. */
+char *client_request(const char *path, const Sluice__Request *request,
+                     Sluice__Response **ret);
+
+/* The same for a request that is nothing but its verb. */
 char *client_ask(const char *path, Sluice__Verb verb, Sluice__Response **ret);
 
 #endif /* proxy-vm/ctl/client.h */

@@ -17,6 +17,7 @@
 #include "proxy-config.h"
 #include "static-context.h"
 #include "util.h"
+#include "uuid-bytes.h"
 
 /* All flows have this cookie: the experimenter id of our action. */
 #define COOKIE "0x2534c"
@@ -154,12 +155,10 @@ put_vm_setup(const struct flows *f, const struct static_vm *vm,
     ds_put_format(f->out, "ovs-vsctl set Interface %s "
                   "external_ids:sluice-tenant=%"PRIu32, vm->port, vm->tenant);
     if (vm->has_uuid) {
-        ds_put_cstr(f->out, " external_ids:vm-id=");
-        for (size_t i = 0; i < sizeof vm->uuid; i++) {
-            ds_put_format(f->out, "%s%02x",
-                          i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
-                          vm->uuid[i]);
-        }
+        char *uuid = uuid_bytes_format(vm->uuid);
+
+        ds_put_format(f->out, " external_ids:vm-id=%s", uuid);
+        free(uuid);
     }
     ds_put_char(f->out, '\n');
     if (f->rate) {

@@ -12,19 +12,18 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
 #include "util.h"
+#include "uuid-bytes.h"
 
 char *
 format_id(ProtobufCBinaryData id)
 {
     struct ds s = DS_EMPTY_INITIALIZER;
 
+    if (id.len == UUID_BYTES) {
+        return uuid_bytes_format(id.data);
+    }
     for (size_t i = 0; i < id.len; i++) {
-        if (id.len == 16 && (i == 4 || i == 6 || i == 8 || i == 10)) {
-            ds_put_char(&s, '-');
-        } else if (id.len == 6 && i) {
-            ds_put_char(&s, ':');
-        }
-        ds_put_format(&s, "%02x", id.data[i]);
+        ds_put_format(&s, "%s%02x", id.len == 6 && i ? ":" : "", id.data[i]);
     }
     return ds_steal_cstr(&s);
 }
@@ -114,6 +113,24 @@ message_to_json(const ProtobufCMessage *message)
     return object;
 }
 
+/* Adds the lists that came along with the one of that name. */
+static void
+put_other_lists(struct json *object, const ProtobufCMessage *message,
+                const char *name)
+{
+    const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+
+    for (unsigned int i = 0; i < descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+        if (field->label == PROTOBUF_C_LABEL_REPEATED
+            && *(const size_t *) ((const char *) message
+                                  + field->quantifier_offset)
+            && strcmp(field->name, name)) {
+            json_object_put(object, field->name, list_to_json(message, field));
+        }
+    }
+}
+
 void
 render_json(const Sluice__Response *r, const char *name, struct ds *out)
 {
@@ -126,6 +143,12 @@ render_json(const Sluice__Response *r, const char *name, struct ds *out)
         json_object_put_string(object, "error", r->error);
     } else if (list && list->label == PROTOBUF_C_LABEL_REPEATED) {
         json_object_put(object, name, list_to_json(&r->base, list));
+        put_other_lists(object, &r->base, name);
+        if (!strcmp(name, "ledger")) {
+            json_object_put(object, "vms", list_to_json(
+                &r->base, protobuf_c_message_descriptor_get_field_by_name(
+                    r->base.descriptor, "vms")));
+        }
     } else if (r->status) {
         put_fields(object, &r->status->base);
     }

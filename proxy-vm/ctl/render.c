@@ -81,13 +81,76 @@ render_status(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
     finish(&t, "No program runs.", out);
 }
 
+/* Returns true if there is more to say of destinations than the tenants' rows
+ * do. */
+static bool
+has_destinations(const Sluice__Response *r)
+{
+    for (size_t i = 0; i < r->n_destinations; i++) {
+        if (strcmp(r->destinations[i]->name, "main")
+            || strcmp(r->destinations[i]->type, "tcp")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Adds how long it is until the next attempt: nothing where none is put
+ * off. */
+static void
+add_next_attempt(struct table *t, uint64_t next_ns, uint64_t now_ns)
+{
+    char *time = format_duration(next_ns > now_ns ? next_ns - now_ns : 0);
+
+    table_add(t, "%s%s", next_ns > now_ns ? "in " : "",
+              next_ns > now_ns ? time : "");
+    free(time);
+}
+
+/* Where the lines of each queue go, and how that is. */
+static void
+render_destinations(const Sluice__Response *r, uint64_t now_ns,
+                    struct ds *out)
+{
+    static const struct table_column columns[] = {
+        { "TENANT", TABLE_RIGHT },
+        { "QUEUE", TABLE_LEFT },
+        { "DESTINATION", TABLE_LEFT },
+        { "TYPE", TABLE_LEFT },
+        { "SERVER", TABLE_LEFT },
+        { "STATE", TABLE_LEFT },
+        { "SINCE", TABLE_RIGHT },
+        { "FAILURES", TABLE_RIGHT },
+        { "NEXT ATTEMPT", TABLE_LEFT },
+        { "LATEST ERROR", TABLE_LEFT },
+    };
+    struct table t;
+
+    table_init(&t, columns, ARRAY_SIZE(columns));
+    for (size_t i = 0; i < r->n_destinations; i++) {
+        const Sluice__Destination *d = r->destinations[i];
+        table_add(&t, "%"PRIu32, d->tenant);
+        table_add(&t, "%s", d->queue);
+        table_add(&t, "%s", d->name);
+        table_add(&t, "%s", d->type);
+        table_add(&t, "%s", d->server);
+        table_add(&t, "%s", d->state);
+        table_add_age(&t, d->since_ns, now_ns);
+        table_add(&t, "%"PRIu64, d->failures);
+        add_next_attempt(&t, d->next_ns, now_ns);
+        table_add(&t, "%s", d->error);
+    }
+    ds_put_char(out, '\n');
+    finish(&t, "There is no destination.", out);
+}
+
 void
-render_tenants(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
-               struct ds *out)
+render_tenants(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
 {
     static const struct table_column columns[] = {
         { "TENANT", TABLE_RIGHT },
         { "NAME", TABLE_LEFT },
+        { "QUEUE", TABLE_LEFT },
         { "SERVER", TABLE_LEFT },
         { "STATE", TABLE_LEFT },
         { "RECEIVED", TABLE_RIGHT },
@@ -97,6 +160,8 @@ render_tenants(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
         { "+ OPEN", TABLE_RIGHT },
         { "+ QUARANTINED", TABLE_RIGHT },
         { "+ DROPPED", TABLE_RIGHT },
+        { "+ ROUTED", TABLE_RIGHT },
+        { "OLDEST", TABLE_RIGHT },
         { "REDACTIONS", TABLE_RIGHT },
         { "BYTES", TABLE_RIGHT },
         { "LATEST ERROR", TABLE_LEFT },
@@ -108,19 +173,26 @@ render_tenants(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
         const Sluice__Tenant *tenant = r->tenants[i];
         const uint64_t lines[] = {
             tenant->received, tenant->announced, tenant->shipped,
-            tenant->spooled, tenant->open, tenant->quarantined, tenant->dropped, tenant->redactions,
+            tenant->spooled, tenant->open, tenant->quarantined,
+            tenant->dropped, tenant->routed,
         };
         table_add(&t, "%"PRIu32, tenant->id);
         table_add(&t, "%s", tenant->name);
+        table_add(&t, "%s", tenant->queue);
         table_add(&t, "%s", tenant->server);
         table_add(&t, "%s", tenant->state);
         for (size_t j = 0; j < ARRAY_SIZE(lines); j++) {
             table_add(&t, "%"PRIu64, lines[j]);
         }
+        table_add_age(&t, tenant->oldest_ns, now_ns);
+        table_add(&t, "%"PRIu64, tenant->redactions);
         table_add_bytes(&t, tenant->bytes);
         table_add(&t, "%s", tenant->error);
     }
     finish(&t, "There is no tenant.", out);
+    if (has_destinations(r)) {
+        render_destinations(r, now_ns, out);
+    }
 }
 
 void
@@ -190,6 +262,7 @@ render_counters(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
     static const struct table_column columns[] = {
         { "PROGRAM", TABLE_LEFT },
         { "TENANT", TABLE_RIGHT },
+        { "QUEUE", TABLE_LEFT },
         { "COUNTER", TABLE_LEFT },
         { "VALUE", TABLE_RIGHT },
         { "UNIT", TABLE_LEFT },
@@ -202,6 +275,7 @@ render_counters(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
         const Sluice__Counter *c = r->counters[i];
         table_add(&t, "%s", c->program);
         add_number(&t, c->tenant != 0, c->tenant);
+        table_add(&t, "%s", c->queue);
         table_add(&t, "%s", c->name);
         table_add(&t, "%"PRIu64, c->value);
         table_add(&t, "%s", c->unit);
@@ -211,30 +285,30 @@ render_counters(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
 }
 
 void
-render_spool(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
+render_rules(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
              struct ds *out)
 {
     static const struct table_column columns[] = {
+        { "RULE", TABLE_LEFT },
         { "TENANT", TABLE_RIGHT },
-        { "BATCHES", TABLE_RIGHT },
-        { "LINES", TABLE_RIGHT },
-        { "SIZE", TABLE_RIGHT },
-        { "QUARANTINED BATCHES", TABLE_RIGHT },
-        { "QUARANTINED LINES", TABLE_RIGHT },
+        { "ACTION", TABLE_LEFT },
+        { "MATCHED", TABLE_RIGHT },
+        { "DROPPED", TABLE_RIGHT },
+        { "ANNOUNCED", TABLE_RIGHT },
     };
     struct table t;
 
     table_init(&t, columns, ARRAY_SIZE(columns));
-    for (size_t i = 0; i < r->n_spool; i++) {
-        const Sluice__SpoolTenant *s = r->spool[i];
-        table_add(&t, "%"PRIu32, s->tenant);
-        table_add(&t, "%"PRIu64, s->batches);
-        table_add(&t, "%"PRIu64, s->lines);
-        table_add_bytes(&t, s->bytes);
-        table_add(&t, "%"PRIu64, s->quarantined_batches);
-        table_add(&t, "%"PRIu64, s->quarantined_lines);
+    for (size_t i = 0; i < r->n_rules; i++) {
+        const Sluice__Rule *rule = r->rules[i];
+        table_add(&t, "%s", rule->name);
+        add_number(&t, rule->tenant != 0, rule->tenant);
+        table_add(&t, "%s", rule->action);
+        table_add(&t, "%"PRIu64, rule->matched);
+        table_add(&t, "%"PRIu64, rule->dropped);
+        table_add(&t, "%"PRIu64, rule->announced);
     }
-    finish(&t, "There is no tenant.", out);
+    finish(&t, "There is no rule.", out);
 }
 
 void

@@ -12,12 +12,19 @@
 #include <string.h>
 
 #include "client.h"
+#include "context-query.h"
 #include "control-frame.h"
 #include "flows.h"
+#include "ledger.h"
 #include "openvswitch/dynamic-string.h"
+#include "openvswitch/vlog.h"
 #include "render-json.h"
 #include "render.h"
+#include "explain.h"
+#include "rules-trial.h"
+#include "spool-batches.h"
 #include "timeval.h"
+#include "top.h"
 #include "util.h"
 
 enum { EXIT_USAGE = 2 };
@@ -42,6 +49,14 @@ struct options {
     const char *socket;
     bool json;
     struct flows_options flows;
+    const char *tenant;         /* Of 'rules test', 'ledger' and 'drain'. */
+    const char *vm;
+    const char *pcap;           /* Of 'explain'. */
+    bool check;                 /* Of 'ledger'. */
+    struct batches_options spool;
+    struct context_options context;
+    struct top_options top;
+    unsigned int timeout_s;     /* Of 'ledger --check', 'drain', 'spool'. */
 };
 
 static void OVS_NO_RETURN
@@ -51,12 +66,60 @@ usage(void)
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         printf("  %-10s%s\n", verbs[i].name, verbs[i].help);
     }
-    printf("  %-10s%s\n\n"
+#define SPOOL_VERB(SYMBOL, NAME, ARGUMENTS, HELP) \
+    printf("  %-24s%s\n", "spool " #NAME " " ARGUMENTS, HELP);
+#include "spool-verbs.def"
+#undef SPOOL_VERB
+#define CONTEXT_VERB(SYMBOL, NAME, ARGUMENTS, HELP) \
+    printf("  %-24s%s\n", "context " #NAME " " ARGUMENTS, HELP);
+#include "context-verbs.def"
+#undef CONTEXT_VERB
+    printf("  %-10s%s\n"
+           "  %-10s%s\n"
+           "  rules test FILE  show what the rules would do with the lines "
+           "in FILE, text or\n"
+           "                   a capture\n"
+           "  explain LINE     show what each stage does to a line; with "
+           "--pcap, to those\n"
+           "                   of a file\n\n"
            "  --socket PATH       control socket of sluiced\n"
            "                      (default: "DEFAULT_SOCKET")\n"
            "  --json              print JSON instead of tables\n"
            "  -h, --help          print this and exit\n"
            "  -V, --version       print the version and exit\n\n"
+           "Options of 'ledger' and 'drain':\n"
+           "  --tenant N          this tenant only\n"
+           "  --vm NAME           ledger: this VM only, or its UUID\n"
+           "  --check             ledger: fail if the books do not balance\n"
+           "  --timeout S         seconds to wait for that, or until all is "
+           "out (default: 60)\n\n"
+           "Options of 'top':\n"
+           "  --interval S        seconds between two tables (default: 2)\n"
+           "  --count N           of tables (default: until interrupted)\n"
+           "  --sort RATE         lines, bytes, lost, dropped or redactions\n"
+           "  --rows N            those at the top only\n"
+           "  --by-tenant         one row for all VMs of a tenant\n"
+           "  --tenant N          this tenant only\n\n"
+           "Options of 'context ...':\n"
+           "  --at TIME           get: as of then, 2026-11-27T17:00:00Z or "
+           "10m (ago)\n"
+           "  --since TIME        diff: what changed since then (default: the "
+           "latest change)\n\n"
+           "Options of 'spool ...':\n"
+           "  --tenant N, --queue Q, --quarantined  these only\n"
+           "  --output PATH       export: file or directory (default: standard "
+           "output)\n"
+           "  --yes               drop: do it\n"
+           "  --timeout S         seconds to wait for a queue whose shipper "
+           "has it in hand\n"
+           "                      (default: 60)\n\n"
+           "Options of 'rules test' and 'explain':\n"
+           "  --config FILE       sluice.yaml (default: that of sluiced)\n"
+           "  --tenant N          whose lines without a tunnel are\n"
+           "  --vm NAME           VM of lines without a tunnel, or its UUID\n"
+           "  --port PORT         of plain syslog in a capture (default: "
+           "514)\n"
+           "  --pcap FILE         explain: a capture, or lines of text\n\n"
            "Options of 'flows':\n"
            "  --config FILE       sluice.yaml (default: that of sluiced)\n"
            "  --bridge BRIDGE     where the VMs are (default: br-int)\n"
@@ -73,6 +136,7 @@ usage(void)
            "  --first-meter N     of one for each VM (default: 1)\n"
            "  --then ACTIONS      for the packet itself (default: normal)\n"
            "  --qinq              look behind two VLAN tags\n",
+           "top", "who sends how much, now",
            "flows", "print flows for Open vSwitch, with our action or not");
     exit(EXIT_SUCCESS);
 }
@@ -92,6 +156,22 @@ enum {
     OPT_FIRST_METER,
     OPT_THEN,
     OPT_QINQ,
+    OPT_TENANT,
+    OPT_CHECK,
+    OPT_TIMEOUT,
+    OPT_VM,
+    OPT_PCAP,
+    OPT_QUEUE,
+    OPT_QUARANTINED,
+    OPT_YES,
+    OPT_OUTPUT,
+    OPT_INTERVAL,
+    OPT_COUNT,
+    OPT_SORT,
+    OPT_ROWS,
+    OPT_BY_TENANT,
+    OPT_AT,
+    OPT_SINCE,
 };
 
 /* Takes option 'c' with argument 'arg' if it is one of 'flows'. */
@@ -141,6 +221,69 @@ take_flows_option(struct flows_options *f, int c, const char *arg)
     return true;
 }
 
+/* Takes option 'c' with argument 'arg' if it is one of 'spool'. */
+static bool
+take_spool_option(struct batches_options *s, int c, const char *arg)
+{
+    switch (c) {
+    case OPT_QUEUE:
+        s->queue = arg;
+        break;
+    case OPT_QUARANTINED:
+        s->quarantined = true;
+        break;
+    case OPT_YES:
+        s->yes = true;
+        break;
+    case OPT_OUTPUT:
+        s->output = arg;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+/* Returns the number that 'arg' of option 'name' is. */
+static unsigned int
+parse_count(const char *name, const char *arg)
+{
+    unsigned int value;
+
+    if (!str_to_uint(arg, 10, &value)) {
+        fprintf(stderr, "sluicectl: --%s: \"%s\" is not a number.\n", name,
+                arg);
+        exit(EXIT_USAGE);
+    }
+    return value;
+}
+
+/* Takes option 'c' with argument 'arg' if it is one of 'top'. */
+static bool
+take_top_option(struct top_options *t, int c, const char *arg)
+{
+    switch (c) {
+    case OPT_INTERVAL:
+        t->interval_s = MAX(parse_count("interval", arg), 1);
+        break;
+    case OPT_COUNT:
+        t->count = parse_count("count", arg);
+        break;
+    case OPT_ROWS:
+        t->rows = parse_count("rows", arg);
+        break;
+    case OPT_SORT:
+        t->sort = arg;
+        break;
+    case OPT_BY_TENANT:
+        t->by_tenant = true;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 static struct options
 parse_options(int argc, char *argv[])
 {
@@ -159,13 +302,31 @@ parse_options(int argc, char *argv[])
         { "first-meter", required_argument, NULL, OPT_FIRST_METER },
         { "then", required_argument, NULL, OPT_THEN },
         { "qinq", no_argument, NULL, OPT_QINQ },
+        { "tenant", required_argument, NULL, OPT_TENANT },
+        { "check", no_argument, NULL, OPT_CHECK },
+        { "timeout", required_argument, NULL, OPT_TIMEOUT },
+        { "vm", required_argument, NULL, OPT_VM },
+        { "pcap", required_argument, NULL, OPT_PCAP },
+        { "queue", required_argument, NULL, OPT_QUEUE },
+        { "quarantined", no_argument, NULL, OPT_QUARANTINED },
+        { "yes", no_argument, NULL, OPT_YES },
+        { "output", required_argument, NULL, OPT_OUTPUT },
+        { "interval", required_argument, NULL, OPT_INTERVAL },
+        { "count", required_argument, NULL, OPT_COUNT },
+        { "sort", required_argument, NULL, OPT_SORT },
+        { "rows", required_argument, NULL, OPT_ROWS },
+        { "by-tenant", no_argument, NULL, OPT_BY_TENANT },
+        { "at", required_argument, NULL, OPT_AT },
+        { "since", required_argument, NULL, OPT_SINCE },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
     };
     struct options options = {
         .socket = DEFAULT_SOCKET,
+        .timeout_s = 60,
         .flows = FLOWS_OPTIONS_INITIALIZER,
+        .top = { .interval_s = 2 },
     };
     int c;
 
@@ -177,19 +338,51 @@ parse_options(int argc, char *argv[])
         case OPT_JSON:
             options.json = true;
             break;
+        case OPT_CHECK:
+            options.check = true;
+            break;
+        case OPT_TIMEOUT:
+            options.timeout_s = parse_count("timeout", optarg);
+            break;
+        case OPT_TENANT:
+            options.tenant = optarg;
+            break;
+        case OPT_VM:
+            options.vm = optarg;
+            break;
+        case OPT_AT:
+            options.context.at = optarg;
+            break;
+        case OPT_SINCE:
+            options.context.since = optarg;
+            break;
+        case OPT_PCAP:
+            options.pcap = optarg;
+            break;
         case 'h':
             usage();
         case 'V':
             printf("sluicectl (Sluice) %s\n", SLUICE_VERSION);
             exit(EXIT_SUCCESS);
         default:
-            if (!take_flows_option(&options.flows, c, optarg)) {
+            if (!take_flows_option(&options.flows, c, optarg)
+                && !take_spool_option(&options.spool, c, optarg)
+                && !take_top_option(&options.top, c, optarg)) {
                 fprintf(stderr, "See 'sluicectl --help'.\n");
                 exit(EXIT_USAGE);
             }
             break;
         }
     }
+    options.top.socket = options.socket;
+    options.top.json = options.json;
+    options.top.tenant = options.tenant;
+    options.context.socket = options.socket;
+    options.context.json = options.json;
+    options.spool.socket = options.socket;
+    options.spool.json = options.json;
+    options.spool.tenant = options.tenant;
+    options.spool.timeout_s = options.timeout_s;
     return options;
 }
 
@@ -240,6 +433,113 @@ ask(const struct options *options, const struct verb *verb)
     return print(&text, status);
 }
 
+enum { LOOK_MS = 200 };         /* Between two looks at the books. */
+
+/* Asks 'verb' for the books, and leaves in them what the options are about. */
+static char *
+ask_for_books(const struct options *options, Sluice__Verb verb,
+              Sluice__Response **ret)
+{
+    unsigned int tenant = 0;
+    char *sentence = NULL;
+
+    if (options->tenant && !str_to_uint(options->tenant, 10, &tenant)) {
+        return xasprintf("--tenant: \"%s\" is not the number of a tenant.",
+                         options->tenant);
+    }
+    sentence = client_ask(options->socket, verb, ret);
+    if (!sentence && (*ret)->error[0]) {
+        sentence = xstrdup((*ret)->error);
+        control_free_response(*ret);
+    }
+    if (!sentence) {
+        ledger_filter(*ret, tenant, options->vm);
+    }
+    return sentence;
+}
+
+static int
+put_books(const struct options *options, Sluice__Response *books, int status)
+{
+    struct ds text = DS_EMPTY_INITIALIZER;
+
+    if (options->json) {
+        render_json(books, "ledger", &text);
+    } else {
+        render_ledger(books, time_wall_usec() * 1000ULL, &text);
+    }
+    control_free_response(books);
+    return print(&text, status);
+}
+
+/* Shows the books; with --check once they balance, or nothing moves. */
+static int
+ledger(const struct options *options)
+{
+    long long int until = time_msec() + options->timeout_s * 1000LL;
+    Sluice__Response *books, *later;
+    bool moves = true;
+    char *sentence = ask_for_books(options, SLUICE__VERB__LEDGER, &books);
+
+    while (!sentence && options->check && !ledger_balances(books) && moves
+           && time_msec() < until) {
+        xnanosleep(LOOK_MS * 1000000ULL);
+        sentence = ask_for_books(options, SLUICE__VERB__LEDGER, &later);
+        if (!sentence) {
+            moves = !ledger_equals(books, later);
+            control_free_response(books);
+            books = later;
+        }
+    }
+    if (sentence) {
+        return fail(sentence);
+    }
+    bool bad = options->check && !ledger_balances(books);
+    if (bad) {
+        fprintf(stderr, "sluicectl: the books do not balance%s.\n",
+                moves ? ", but lines are on their way: try again once "
+                "nothing moves" : "");
+    }
+    return put_books(options, books, bad ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* Has the open batches closed, and waits until all that had come is out. */
+static int
+drain(const struct options *options)
+{
+    long long int until = time_msec() + options->timeout_s * 1000LL;
+    Sluice__Response *start, *now;
+    uint64_t rest = 1, told = 0;
+    char *sentence = ask_for_books(options, SLUICE__VERB__DRAIN, &start);
+
+    while (!sentence && rest && time_msec() < until) {
+        sentence = ask_for_books(options, SLUICE__VERB__LEDGER, &now);
+        if (!sentence) {
+            rest = ledger_rest(start, now);
+            control_free_response(now);
+            if (rest && rest != told && !options->json) {
+                printf("%"PRIu64" lines to go\n", rest);
+                fflush(stdout);
+                told = rest;
+            }
+        }
+        if (rest && !sentence) {
+            xnanosleep(LOOK_MS * 1000000ULL);
+        }
+    }
+    if (sentence) {
+        return fail(sentence);
+    }
+    control_free_response(start);
+    if (rest) {
+        return fail(xasprintf("%"PRIu64" lines are not out after %u s; see "
+                              "what sluicectl tenants says of the servers.",
+                              rest, options->timeout_s));
+    }
+    printf("drained\n");
+    return EXIT_SUCCESS;
+}
+
 /* Asks sluiced which configuration it has. */
 static char *
 ask_for_config(const char *socket, char **ret)
@@ -261,8 +561,49 @@ ask_for_config(const char *socket, char **ret)
     return sentence;
 }
 
+/* Appends the output of a command that works on the configuration in
+ * options->flows.config; 'file' is its argument, if it has one. */
+typedef char *by_config(const struct options *, const char *file, struct ds *);
+
+static char *
+flows(const struct options *options, const char *file OVS_UNUSED,
+      struct ds *out)
+{
+    return flows_format(&options->flows, out);
+}
+
+static struct trial_options
+trial_options(const struct options *options)
+{
+    return (struct trial_options) {
+        .config = options->flows.config,
+        .tenant = options->tenant,
+        .vm = options->vm,
+        .port = options->flows.port,
+    };
+}
+
+static char *
+rules_test(const struct options *options, const char *file, struct ds *out)
+{
+    struct trial_options trial = trial_options(options);
+
+    trial.file = file;
+    return rules_trial(&trial, options->json, out);
+}
+
+static char *
+explain_lines(const struct options *options, const char *line, struct ds *out)
+{
+    struct trial_options trial = trial_options(options);
+
+    trial.file = options->pcap;
+    trial.line = line;
+    return explain(&trial, options->json, out);
+}
+
 static int
-flows(struct options *options)
+run_by_config(struct options *options, by_config *run, const char *file)
 {
     struct ds text = DS_EMPTY_INITIALIZER;
     char *config = NULL;
@@ -273,7 +614,7 @@ flows(struct options *options)
         options->flows.config = config;
     }
     if (!sentence) {
-        sentence = flows_format(&options->flows, &text);
+        sentence = run(options, file, &text);
     }
     free(config);
     if (sentence) {
@@ -289,6 +630,24 @@ main(int argc, char *argv[])
     ovs_set_program_name("sluicectl", SLUICE_VERSION);
     struct options options = parse_options(argc, argv);
 
+    if (argc - optind == 3 && !strcmp(argv[optind], "rules")
+        && !strcmp(argv[optind + 1], "test")) {
+        vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
+        return run_by_config(&options, rules_test, argv[optind + 2]);
+    }
+    if (argc - optind == 1 + !options.pcap
+        && !strcmp(argv[optind], "explain")) {
+        vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
+        return run_by_config(&options, explain_lines, argv[optind + 1]);
+    }
+    if (argc - optind > 1 && !strcmp(argv[optind], "spool")) {
+        return batches_run(&options.spool, argc - optind - 1,
+                         argv + optind + 1);
+    }
+    if (argc - optind > 1 && !strcmp(argv[optind], "context")) {
+        return context_query_run(&options.context, argc - optind - 1,
+                                 argv + optind + 1);
+    }
     if (argc - optind != 1) {
         fprintf(stderr, "sluicectl: give one command; see "
                 "'sluicectl --help'.\n");
@@ -296,7 +655,17 @@ main(int argc, char *argv[])
     }
     const char *command = argv[optind];
     if (!strcmp(command, "flows")) {
-        return flows(&options);
+        return run_by_config(&options, flows, NULL);
+    }
+    if (!strcmp(command, "ledger")) {
+        return ledger(&options);
+    }
+    if (!strcmp(command, "top")) {
+        char *sentence = top_run(&options.top);
+        return sentence ? fail(sentence) : EXIT_SUCCESS;
+    }
+    if (!strcmp(command, "drain")) {
+        return drain(&options);
     }
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         if (!strcmp(command, verbs[i].name)) {

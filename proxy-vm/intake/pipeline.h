@@ -10,6 +10,7 @@
  *     (s5)         lib/redact.h, then lib/syslog-msg.h         -> fields
  *     s5-claims    claimed time against the switch's           -> clock skew
  *     s6-enrich    context snapshot                            -> context
+ *     s6-rules     client rules                                -> verdict
  *     s7-store     open batch, zstd, seal                      -> spool
  *
  * Stages do not know each other.  Redaction comes before parsing, since a
@@ -20,6 +21,15 @@
 
 #include "s1-receive.h"
 #include "s7-store.h"
+
+/* Shows what would become of lines, instead of storing them. */
+struct pipeline_trial {
+    const char *vm_name;        /* Borrowed: of VMs that have none; or null. */
+    /* Called for each line, packet that is dropped before it is one, and gap
+     * record (rec->gap); all is valid until it returns. */
+    void (*show)(void *aux, const struct record *rec, enum sluice_drop);
+    void *aux;
+};
 
 struct pipeline_options {
     uint16_t option_class;
@@ -34,6 +44,9 @@ struct pipeline_options {
     uint32_t bfd_sessions;          /* With switches; 0: none is answered. */
     struct intake_stats *stats;     /* Borrowed. */
     struct store_options store;
+    const struct pipeline_trial *trial; /* Null: this is none.  Then 'receive'
+                                         * is null, 'store' is not used, and
+                                         * every host may send. */
 };
 
 struct pipeline;
@@ -49,13 +62,25 @@ char *pipeline_recover(struct pipeline *);
 /* Sends one packet through all stages. */
 void pipeline_run(struct pipeline *, struct record *);
 
+/* Sends a line through all stages but those of the tunnel: of 'rec' the first
+ * two stages' parts say where from. */
+void pipeline_run_line(struct pipeline *, struct record *);
+
+/* Explains the line that a trial shows: the rules that looked at it and what
+ * they said. */
+const struct rules_verdict *pipeline_explain(const struct pipeline *,
+                                             const struct rules **rules);
+
 /* Sends all packets through that the receiver has. */
 void pipeline_drain(struct pipeline *);
 
 /* Does what is due; returns the milliseconds until the next time. */
 int pipeline_tick(struct pipeline *);
 
-/* Closes all open batches. */
+/* Closes all open batches and goes on. */
+void pipeline_close_batches(struct pipeline *);
+
+/* Closes all open batches: nothing more comes. */
 void pipeline_flush(struct pipeline *);
 
 /* From now on 'config', which it borrows, says which tenants and hosts there

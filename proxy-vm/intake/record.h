@@ -12,6 +12,7 @@
 
 struct gap;
 struct source;
+struct source_look;
 
 struct record {
     /* Stage 1, receive. */
@@ -35,6 +36,17 @@ struct record {
     struct syslog_msg msg;
     int64_t clock_skew_ms;      /* How far ahead the guest's clock is, if that
                                  * is worth to be told; else 0. */
+
+    /* Stage 6, enrich. */
+    struct source_look *look;   /* What is known of its VM. */
+
+    /* Stage 6, rules.  Names, or null. */
+    const char *route;          /* The destination that alone gets it. */
+    const char *verbose;        /* The rule that asks for all that is known. */
+
+    /* Stage 6, enrich. */
+    uint32_t context_sets;      /* Of the values of its VM that it gets; 0:
+                                 * all. */
 
     bool ambiguous;             /* Its stream repeated bytes with others in
                                  * their place. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Stage 1, receive, from a UDP socket.  See s1-receive.h. */
+ * Stage 1, receive, from UDP sockets.  See s1-receive.h. */
 #include "sluice-config.h"      /* For recvmmsg(). */
 
 #include "s1-receive.h"
@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "failpoint.h"
 #include "lasting-memory.h"
 
 enum {
@@ -22,7 +23,7 @@ enum {
 
 #define NOT_FILLED UINT32_MAX
 #define RX_MAGIC "SLUICERX"
-#define RX_VERSION 4
+#define RX_VERSION 8
 
 /* Which step is being done: the number of the read from the socket, then that
  * of the slot, then that of the task before it.  It moves in one store, and
@@ -35,7 +36,9 @@ struct rx_journal {
     uint64_t task_ticket;
     struct receive_task task;
     uint64_t settled_ticket;
-    uint64_t settled;           /* N_REFUSED << 32 | N_SETTLED. */
+    uint64_t settled_now;       /* Which of the next two counts; the other is
+                                 * what it was, or will be. */
+    struct receive_settled settled[2];
     uint64_t intended_ticket;
     uint32_t intended_line;     /* Lines settled before. */
     struct receive_intent intent;
@@ -46,12 +49,17 @@ struct rx_file {
     char magic[8];
     uint32_t version;
     uint32_t n_slots;
-    uint64_t socket;            /* SO_COOKIE: which one 'lost_seen' is of. */
-    uint64_t lost_seen;         /* Latest SO_RXQ_OVFL figure. */
+    struct rx_socket {
+        uint64_t cookie;        /* SO_COOKIE; 0: none. */
+        uint64_t lost_seen;     /* Latest SO_RXQ_OVFL figure. */
+    } sockets[TUNNEL_N_SOCKETS];
     uint64_t ticket;            /* See above. */
     struct rx_journal journal;
+    struct undo_log undo;       /* Of this step. */
     uint64_t tried_slot;        /* Ticket without its last part: the packet */
     uint32_t n_tries;           /* with which so many processes began. */
+    uint32_t n_task_deaths;     /* Of so many processes, in the task of */
+    uint64_t deadly_task;       /* this ticket. */
     uint64_t received_ns;       /* Of all packets in the slots. */
     struct mmsghdr headers[N_SLOTS]; /* msg_len is NOT_FILLED until the kernel
                                       * wrote the packet. */
@@ -63,10 +71,14 @@ struct rx_file {
 };
 
 struct receive {
-    int fd;
+    struct pollfd polled[TUNNEL_N_SOCKETS]; /* Those with events have packets
+                                             * that this round has not had. */
+    unsigned int n_sockets;
+    unsigned int turn;          /* The latest that was read. */
     struct rx_file *file;
     struct iovec iov[N_SLOTS];
-    in_port_t port;             /* That 'fd' is bound to. */
+    unsigned int n_used;        /* Slots that are not prepared. */
+    in_port_t port;             /* That the sockets are bound to. */
 };
 
 /* Slots before the one that is returned are done. */
@@ -113,38 +125,71 @@ rx_file_map(const char *path, struct rx_file **ret)
     return 0;
 }
 
-int
-receive_socket_create(int fd, const char *path, struct receive **ret)
+/* What the file says of a socket that was there before goes on to count for
+ * it. */
+static int
+know_sockets(struct rx_file *file, const struct tunnel_sockets *sockets)
 {
-    uint64_t cookie;
-    socklen_t cookie_size = sizeof cookie;
+    struct rx_socket before[TUNNEL_N_SOCKETS];
+    int on = 1;
+
+    memcpy(before, file->sockets, sizeof before);
+    memset(file->sockets, 0, sizeof file->sockets);
+    for (unsigned int i = 0; i < sockets->n; i++) {
+        struct rx_socket *now = &file->sockets[i];
+        socklen_t size = sizeof now->cookie;
+
+        if (setsockopt(sockets->fds[i], SOL_SOCKET, SO_RXQ_OVFL, &on,
+                       sizeof on)
+            || getsockopt(sockets->fds[i], SOL_SOCKET, SO_COOKIE,
+                          &now->cookie, &size)) {
+            return errno;
+        }
+        for (unsigned int j = 0; j < TUNNEL_N_SOCKETS; j++) {
+            if (before[j].cookie == now->cookie) {
+                now->lost_seen = before[j].lost_seen;
+            }
+        }
+    }
+    return 0;
+}
+
+int
+receive_socket_create(const struct tunnel_sockets *sockets, const char *path,
+                      struct receive **ret)
+{
     struct sockaddr_in6 own;
     socklen_t own_size = sizeof own;
-    int on = 1;
-    if (setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on)
-        || getsockname(fd, (struct sockaddr *) &own, &own_size)
-        || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_size)) {
+    struct rx_file *file = NULL;
+
+    if (getsockname(sockets->fds[0], (struct sockaddr *) &own, &own_size)) {
         return errno;
     }
-
-    struct rx_file *file = NULL;
     int error = rx_file_map(path, &file);
     if (error) {
         return error;
     }
 
-    struct receive *r = calloc(1, sizeof *r);
-    if (!r) {
-        lasting_memory_unmap(file, sizeof *file);
-        return ENOMEM;
+    struct receive *r = NULL;
+    error = know_sockets(file, sockets);
+    if (!error) {
+        r = calloc(1, sizeof *r);
+        error = r ? 0 : ENOMEM;
     }
-    r->fd = fd;
+    if (error) {
+        lasting_memory_unmap(file, sizeof *file);
+        return error;
+    }
+    r->n_sockets = sockets->n;
+    for (unsigned int i = 0; i < r->n_sockets; i++) {
+        r->polled[i] = (struct pollfd) {
+            .fd = sockets->fds[i],
+            .events = POLLIN,
+        };
+    }
     r->port = own.sin6_port;
     r->file = file;
-    if (file->socket != cookie) {
-        file->lost_seen = 0;
-        file->socket = cookie;
-    }
+    r->n_used = N_SLOTS;
     for (size_t i = 0; i < N_SLOTS; i++) {
         r->iov[i].iov_base = file->slots[i].data;
         r->iov[i].iov_len = SLOT_SIZE;
@@ -167,42 +212,6 @@ receive_socket_destroy(struct receive *r)
     }
 }
 
-int
-receive_socket_bind(const struct in6_addr *addr, uint16_t port, uint32_t size,
-                    int *ret_fd)
-{
-    bool v4 = IN6_IS_ADDR_V4MAPPED(addr);
-    int fd = socket(v4 ? AF_INET : AF_INET6,
-                    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return errno;
-    }
-
-    struct sockaddr_in sin = {
-        .sin_family = AF_INET,
-        .sin_port = htons(port),
-    };
-    memcpy(&sin.sin_addr, &addr->s6_addr[12], sizeof sin.sin_addr);
-    struct sockaddr_in6 sin6 = {
-        .sin6_family = AF_INET6,
-        .sin6_port = htons(port),
-        .sin6_addr = *addr,
-    };
-    int value = size;
-    /* Beyond net.core.rmem_max only with CAP_NET_ADMIN. */
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &value, sizeof value)) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof value);
-    }
-    if (v4 ? bind(fd, (struct sockaddr *) &sin, sizeof sin)
-        : bind(fd, (struct sockaddr *) &sin6, sizeof sin6)) {
-        int error = errno;
-        close(fd);
-        return error;
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
 bool
 receive_socket_interrupted(const struct receive *r,
                            struct receive_interrupted *ret)
@@ -218,13 +227,13 @@ receive_socket_interrupted(const struct receive *r,
         return false;
     }
     if (j->settled_ticket == ticket) {
-        found.n_settled = (uint32_t) j->settled;
-        found.n_refused = j->settled >> 32;
+        found.settled = j->settled[j->settled_now & 1];
     }
-    found.intended = (j->intended_ticket == ticket
-                      && j->intended_line == found.n_settled);
+    found.has_intent = j->intended_ticket == ticket;
+    found.intended = (found.has_intent
+                      && j->intended_line == found.settled.n_lines);
     found.intent = j->intent;
-    if (!found.is_task && !found.n_settled && !found.intended) {
+    if (!found.is_task && !found.settled.n_lines && !found.intended) {
         return false;
     }
     *ret = found;
@@ -248,25 +257,57 @@ receive_socket_intend(struct receive *r, const struct receive_intent *intent)
     j->intended_ticket = 0;
     barrier();
     j->intent = *intent;
-    j->intended_line = j->settled_ticket == ticket ? j->settled : 0;
+    j->intended_line = (j->settled_ticket == ticket
+                        ? j->settled[j->settled_now & 1].n_lines : 0);
     barrier();
     j->intended_ticket = ticket;
     barrier();
 }
 
+static const enum sluice_drop refusals[RECEIVE_N_REFUSALS] = {
+#define REFUSAL(REASON) SLUICE_DROP_##REASON,
+    RECEIVE_REFUSALS
+#undef REFUSAL
+};
+
+enum sluice_drop
+receive_take_settled(struct receive_settled *settled)
+{
+    settled->n_lines--;
+    for (size_t i = 0; i < RECEIVE_N_REFUSALS; i++) {
+        if (settled->n_refused[i]) {
+            settled->n_refused[i]--;
+            return refusals[i];
+        }
+    }
+    return SLUICE_DROP_NONE;
+}
+
 void
-receive_socket_settle(struct receive *r, bool refused)
+receive_socket_settle(struct receive *r, enum sluice_drop drop)
 {
     struct rx_journal *j = &r->file->journal;
     uint64_t ticket = r->file->ticket;
+    bool is_first = j->settled_ticket != ticket;
+    uint64_t now = j->settled_now & 1;
+    struct receive_settled next = { .n_lines = 0 };
 
     barrier();
-    if (j->settled_ticket != ticket) {
-        j->settled = 0;
-        barrier();
-        j->settled_ticket = ticket;
+    if (!is_first) {
+        next = j->settled[now];
     }
-    j->settled += (uint64_t) refused << 32 | 1;
+    next.n_lines++;
+    for (size_t i = 0; i < RECEIVE_N_REFUSALS; i++) {
+        next.n_refused[i] += drop == refusals[i];
+    }
+    /* One store makes it count: of the ticket, or of which is now. */
+    j->settled[now ^ !is_first] = next;
+    barrier();
+    if (is_first) {
+        j->settled_ticket = ticket;
+    } else {
+        j->settled_now = now ^ 1;
+    }
     barrier();
 }
 
@@ -287,6 +328,19 @@ receive_socket_try(struct receive *r)
     return ++file->n_tries;
 }
 
+uint32_t
+receive_socket_died_of_task(struct receive *r)
+{
+    struct rx_file *file = r->file;
+
+    if (file->deadly_task != file->ticket) {
+        file->n_task_deaths = 0;
+        barrier();
+        file->deadly_task = file->ticket;
+    }
+    return ++file->n_task_deaths;
+}
+
 void
 receive_socket_done(struct receive *r)
 {
@@ -301,6 +355,13 @@ uint64_t
 receive_socket_ticket(const struct receive *r)
 {
     return r->file->ticket;
+}
+
+void
+receive_socket_undo(struct receive *r, struct undo *undo,
+                    struct intake_stats *stats)
+{
+    undo_open(undo, &r->file->undo, &r->file->ticket, stats);
 }
 
 void
@@ -329,7 +390,7 @@ prepare_slots(struct receive *r)
 {
     struct rx_file *file = r->file;
 
-    for (size_t i = 0; i < N_SLOTS; i++) {
+    for (unsigned int i = 0; i < r->n_used; i++) {
         struct rx_slot *slot = &file->slots[i];
         file->headers[i] = (struct mmsghdr) {
             .msg_hdr = {
@@ -351,15 +412,15 @@ prepare_slots(struct receive *r)
 
 /* Adds to '*lost' what the kernel dropped before packet 'header'. */
 static void
-count_lost(struct rx_file *file, struct msghdr *header, uint64_t *lost)
+count_lost(struct rx_socket *s, struct msghdr *header, uint64_t *lost)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c;
          c = CMSG_NXTHDR(header, c)) {
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
             uint32_t now;
             memcpy(&now, CMSG_DATA(c), sizeof now);
-            *lost += (uint32_t) (now - file->lost_seen);
-            file->lost_seen = now;
+            *lost += (uint32_t) (now - s->lost_seen);
+            s->lost_seen = now;
         }
     }
 }
@@ -373,19 +434,49 @@ wall_clock_ns(void)
     return ts.tv_sec * UINT64_C(1000000000) + ts.tv_nsec;
 }
 
+/* Chooses the next socket that has packets: each has its turn before one has
+ * another.  Returns false if none has any. */
+static bool
+choose_socket(struct receive *r)
+{
+    if (r->n_sockets == 1) {
+        return true;
+    }
+    for (int round = 0; round < 2; round++) {
+        for (unsigned int i = 0; i < r->n_sockets; i++) {
+            r->turn = r->turn + 1 < r->n_sockets ? r->turn + 1 : 0;
+            if (r->polled[r->turn].revents) {
+                r->polled[r->turn].revents = 0;
+                return true;
+            }
+        }
+        if (!round && poll(r->polled, r->n_sockets, 0) <= 0) {
+            break;
+        }
+    }
+    return false;
+}
+
 int
 receive_socket_fill(struct receive *r, uint64_t *lost)
 {
     struct rx_file *file = r->file;
 
+    if (!choose_socket(r)) {
+        return EAGAIN;
+    }
     file->received_ns = wall_clock_ns();
     prepare_slots(r);
-    int n = recvmmsg(r->fd, file->headers, N_SLOTS, MSG_DONTWAIT, NULL);
+    failpoint(FAIL_RECEIVE_READY);
+    int n = recvmmsg(r->polled[r->turn].fd, file->headers, N_SLOTS,
+                     MSG_DONTWAIT, NULL);
     if (n < 0) {
         return errno;
     }
+    r->n_used = n;
+    failpoint(FAIL_RECEIVE_FILLED);
     /* The figure only grows: the last packet has the newest. */
-    count_lost(file, &file->headers[n - 1].msg_hdr, lost);
+    count_lost(&file->sockets[r->turn], &file->headers[n - 1].msg_hdr, lost);
     return 0;
 }
 
@@ -434,16 +525,14 @@ receive_socket_answer(struct receive *r, const void *data, size_t size)
         to_size = sizeof(struct sockaddr_in);
     }
     to.sin6_port = r->port;     /* Stands at the same place in both. */
-    return (sendto(r->fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL,
+    return (sendto(r->polled[r->turn].fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL,
                    (const struct sockaddr *) &to, to_size) == (ssize_t) size);
 }
 
 void
 receive_socket_wait(struct receive *r, int timeout_ms)
 {
-    struct pollfd pfd = { .fd = r->fd, .events = POLLIN };
-
-    if (poll(&pfd, 1, timeout_ms) > 0) {
+    if (poll(r->polled, r->n_sockets, timeout_ms) > 0) {
         struct timespec collect = { .tv_nsec = COLLECT_NS };
         nanosleep(&collect, NULL);
     }

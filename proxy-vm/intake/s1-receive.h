@@ -25,6 +25,8 @@
 #include <netinet/in.h>
 
 #include "record.h"
+#include "tunnel-sockets.h"
+#include "undo.h"
 
 struct receive;
 
@@ -43,25 +45,52 @@ struct receive_task {
     uint64_t value;
 };
 
+/* Lines of a step that are through, and how many of them were refused, by
+ * reason: what decided that may have died with the process.  The reasons are
+ * those for which lines are dropped by other than what they say. */
+#define RECEIVE_REFUSALS                                                \
+    REFUSAL(STORAGE)                                                    \
+    REFUSAL(SPOOL_SHED)                                                 \
+    REFUSAL(SPOOL_QUOTA)                                                \
+    REFUSAL(SPOOL_FAILED)                                               \
+    REFUSAL(LINE_TOO_LONG)                                              \
+    REFUSAL(RULE_DROP)                                                  \
+    REFUSAL(RULE_SAMPLE)                                                \
+    REFUSAL(RULE_RATE)                                                  \
+    REFUSAL(RULE_DUPLICATE)
+
+enum {
+#define REFUSAL(REASON) RECEIVE_REFUSED_##REASON,
+    RECEIVE_REFUSALS
+#undef REFUSAL
+    RECEIVE_N_REFUSALS
+};
+
+struct receive_settled {
+    uint32_t n_lines;
+    uint32_t n_refused[RECEIVE_N_REFUSALS];
+};
+
+/* Takes one line off 'settled', which has some.  Returns why it was refused, if
+ * it was. */
+enum sluice_drop receive_take_settled(struct receive_settled *settled);
+
 /* The step at which a process ended. */
 struct receive_interrupted {
     bool is_task;               /* Else it is the packet at 'done'. */
     struct receive_task task;
-    uint32_t n_settled;         /* Lines that were through, */
-    uint32_t n_refused;         /* and how many of them were dropped. */
+    struct receive_settled settled;
     bool intended;              /* One more was about to be committed. */
-    struct receive_intent intent;
+    struct receive_intent intent;   /* Of that, or of the latest before. */
+    bool has_intent;            /* 'intent' is of this step. */
 };
 
-/* Receives from UDP socket 'fd', which it borrows, by way of the file 'path'.
- * Returns 0 and the receiver, which the caller owns, or a positive errno. */
-int receive_socket_create(int fd, const char *path, struct receive **ret);
+/* Receives from 'sockets', which it borrows, by way of the file 'path': a number
+ * of packets from each that has some, in turn.  Returns 0 and the receiver,
+ * which the caller owns, or a positive errno. */
+int receive_socket_create(const struct tunnel_sockets *sockets,
+                          const char *path, struct receive **ret);
 void receive_socket_destroy(struct receive *);
-
-/* Binds a UDP socket to 'addr':'port' with a receive buffer of 'size' bytes.
- * Returns 0 and the socket, or a positive errno. */
-int receive_socket_bind(const struct in6_addr *addr, uint16_t port,
-                        uint32_t size, int *ret_fd);
 
 /* What the process before this one left: true and '*ret' if it had begun a task
  * or begun to commit lines of the packet at 'done'. */
@@ -73,13 +102,18 @@ bool receive_socket_interrupted(const struct receive *,
  * there is no packet. */
 uint32_t receive_socket_try(struct receive *);
 
+/* Notes that a process died in the task that receive_socket_interrupted() told
+ * of.  Returns how many have by now. */
+uint32_t receive_socket_died_of_task(struct receive *);
+
 /* Marks the packet at 'done' as done. */
 void receive_socket_done(struct receive *);
 
 /* Notes that a line of this step is about to be committed; and that it is
- * through, committed or 'refused', which is only needed if another follows. */
+ * through, committed or refused for one of the reasons above, which is only
+ * needed if another follows. */
 void receive_socket_intend(struct receive *, const struct receive_intent *);
-void receive_socket_settle(struct receive *, bool refused);
+void receive_socket_settle(struct receive *, enum sluice_drop);
 
 /* Names this step: no other has had the number. */
 uint64_t receive_socket_ticket(const struct receive *);
@@ -87,6 +121,11 @@ uint64_t receive_socket_ticket(const struct receive *);
 /* Begins and ends a task, before the packet at 'done' or while there is none.*/
 void receive_socket_begin_task(struct receive *, const struct receive_task *);
 void receive_socket_end_task(struct receive *);
+
+/* Has 'undo' look after 'stats' by way of the file, and puts back what a step
+ * that did not end had changed. */
+void receive_socket_undo(struct receive *, struct undo *undo,
+                         struct intake_stats *stats);
 
 /* Reads from the socket if all packets so far are done, without waiting.
  * Returns 0, EAGAIN if nothing is there, or another positive errno.  Adds to

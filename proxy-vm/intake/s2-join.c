@@ -36,7 +36,7 @@ parts_create(const char *path, struct intake_stats *stats,
     p->stats = stats;
     error = lasting_memory_map(path, join_memory_size(), &p->memory);
     if (!error) {
-        p->join = join_create(p->memory, drop, aux);
+        p->join = join_create(p->memory, time_msec(), drop, aux);
         error = p->join ? 0 : ENOMEM;
     }
     if (error) {

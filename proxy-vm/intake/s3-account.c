@@ -22,6 +22,7 @@ struct mac_count {
 
 struct account {
     struct intake_stats *stats;     /* Borrowed. */
+    struct undo *undo;              /* Borrowed. */
     struct hmap mac_counts;         /* Of struct mac_count. */
     struct hmap sources;            /* Of struct source. */
     struct source *by_slot[STATS_MAX_SOURCES];  /* The same. */
@@ -33,6 +34,9 @@ struct account {
      * its packets go on, with context, but are not accounted by source. */
     struct source overflow;
     struct stats_source overflow_stats;
+
+    struct source tenant;       /* What account_tenant() returned. */
+    struct stats_source tenant_stats;
 };
 
 bool
@@ -86,7 +90,7 @@ static void
 sequence_start(struct sequence *s, uint32_t epoch, uint32_t base)
 {
     *s = (struct sequence) {
-        .started = true,
+        .started = 1,
         .epoch = epoch,
         .base = base,
         .highest = base,
@@ -131,9 +135,7 @@ mac_count(struct account *a, uint32_t tenant)
     return &c->n;
 }
 
-/* Takes over a source that an earlier process knew.  Which numbers of the
- * window had come is not known any more: they are taken as new, since losing a
- * line is worse than taking one twice. */
+/* Takes over a source that an earlier process knew. */
 static void
 source_restore(struct account *a, struct stats_source *stats)
 {
@@ -149,22 +151,18 @@ source_restore(struct account *a, struct stats_source *stats)
     }
 
     struct source *source = source_insert(a, &key, stats);
-    if (stats->seq_highest) {
-        sequence_start(&source->current, stats->seq_epoch,
-                       stats->seq_highest);
-        source->current.base = 0;
-    }
     if (stats->lost > stats->announced) {
         ovs_list_push_back(&a->gaps, &source->gap_node);
     }
 }
 
 struct account *
-account_create(struct intake_stats *stats)
+account_create(struct intake_stats *stats, struct undo *undo)
 {
     struct account *a = xzalloc(sizeof *a);
 
     a->stats = stats;
+    a->undo = undo;
     hmap_init(&a->sources);
     ovs_list_init(&a->gaps);
     hmap_init(&a->mac_counts);
@@ -253,21 +251,21 @@ source_make(struct account *a, const struct record *rec,
 
 /* Returns the sequence that 'epoch' belongs to, or null if it is a new one. */
 static struct sequence *
-find_epoch(struct source *source, uint32_t epoch)
+find_epoch(struct stats_source *stats, uint32_t epoch)
 {
-    return (source->current.started && source->current.epoch == epoch
-            ? &source->current
-            : source->previous.started && source->previous.epoch == epoch
-            ? &source->previous
+    return (stats->current.started && stats->current.epoch == epoch
+            ? &stats->current
+            : stats->previous.started && stats->previous.epoch == epoch
+            ? &stats->previous
             : NULL);
 }
 
 /* Returns true if 'epoch' is known to be over. */
 static bool
-is_retired(const struct source *source, uint32_t epoch)
+is_retired(const struct stats_source *stats, uint32_t epoch)
 {
-    for (size_t i = 0; i < MIN(source->n_retired, MAX_PAST_EPOCHS); i++) {
-        if (source->retired[i] == epoch) {
+    for (size_t i = 0; i < MIN(stats->n_retired, MAX_PAST_EPOCHS); i++) {
+        if (stats->retired[i] == epoch) {
             return true;
         }
     }
@@ -276,13 +274,13 @@ is_retired(const struct source *source, uint32_t epoch)
 
 /* Returns true if a packet with the sequence in 'meta' may be taken. */
 static bool
-is_new(struct source *source, const struct tunnel_meta *meta)
+is_new(struct stats_source *stats, const struct tunnel_meta *meta)
 {
-    const struct sequence *s = find_epoch(source, meta->seq_epoch);
+    const struct sequence *s = find_epoch(stats, meta->seq_epoch);
 
     return (meta->seq_number
             && (s ? sequence_is_new(s, meta->seq_number)
-                : !is_retired(source, meta->seq_epoch)));
+                : !is_retired(stats, meta->seq_epoch)));
 }
 
 bool
@@ -295,7 +293,7 @@ account_came_before(const struct account *a, const struct record *rec)
     struct source_key key = key_of(rec);
     struct source *source = source_find(a, &key);
 
-    return source && !is_new(source, &rec->meta);
+    return source && !is_new(source->stats, &rec->meta);
 }
 
 enum sluice_drop
@@ -312,7 +310,7 @@ account_find(struct account *a, struct record *rec)
         return SLUICE_DROP_NONE;
     }
 
-    return (is_new(rec->source, &rec->meta)
+    return (is_new(rec->source->stats, &rec->meta)
             ? SLUICE_DROP_NONE : SLUICE_DROP_SEQUENCE_REPLAYED);
 }
 
@@ -332,36 +330,66 @@ note_hole(struct source *source, const struct sequence *s,
     }
 }
 
+/* Notes what adding 'number' to 's' will change. */
 static void
-count_sequence(struct source *source, const struct record *rec)
+save_sequence(struct account *a, const struct sequence *s, uint32_t number)
+{
+    undo_save_all(a->undo, s, offsetof(struct sequence, seen));
+    if (number > s->highest && number - s->highest > 64) {
+        undo_save_all(a->undo, s->seen, sizeof s->seen);
+    } else {
+        /* What lies between two numbers so near is in one word or two. */
+        undo_save(a->undo, &s->seen[(s->highest + 1) % SEQUENCE_WINDOW / 64]);
+        undo_save(a->undo, &s->seen[number % SEQUENCE_WINDOW / 64]);
+    }
+}
+
+/* Begins the sequence of a packet of an epoch that is new. */
+static struct sequence *
+begin_epoch(struct account *a, struct stats_source *stats,
+            const struct tunnel_meta *meta)
+{
+    /* A source that this proxy never heard of may have been sending for long,
+     * to nobody or to another: that is no loss of ours to report.  One that
+     * restarts its counter is followed from its first number. */
+    bool known = stats->current.started;
+    uint32_t base = known ? 0 : meta->seq_number - 1;
+
+    undo_save_all(a->undo, &stats->current, sizeof stats->current);
+    undo_save_all(a->undo, &stats->previous, sizeof stats->previous);
+    if (stats->previous.started) {
+        undo_save_all(a->undo, stats->retired, sizeof stats->retired);
+        stats->retired[stats->n_retired % MAX_PAST_EPOCHS]
+            = stats->previous.epoch;
+        undo_add(a->undo, &stats->n_retired, 1);
+    }
+    stats->previous = stats->current;
+    sequence_start(&stats->current, meta->seq_epoch, base);
+    undo_add(a->undo, &stats->before, base);
+    return &stats->current;
+}
+
+static void
+count_sequence(struct account *a, struct source *source,
+               const struct record *rec)
 {
     const struct tunnel_meta *meta = &rec->meta;
     struct stats_source *stats = source->stats;
-    struct sequence *s = find_epoch(source, meta->seq_epoch);
+    struct sequence *s = find_epoch(stats, meta->seq_epoch);
 
     if (!s) {
-        /* A source that this proxy never heard of may have been sending for
-         * long, to nobody or to another: that is no loss of ours to report.
-         * One that restarts its counter is followed from its first number. */
-        bool known = source->current.started;
-        uint32_t base = known ? 0 : meta->seq_number - 1;
-        if (source->previous.started) {
-            source->retired[source->n_retired++ % MAX_PAST_EPOCHS]
-                = source->previous.epoch;
-        }
-        source->previous = source->current;
-        s = &source->current;
-        sequence_start(s, meta->seq_epoch, base);
-        stats_add(&stats->before, base);
+        s = begin_epoch(a, stats, meta);
     }
 
     note_hole(source, s, rec);
     source->latest_ns = rec->switch_ns;
+    save_sequence(a, s, meta->seq_number);
     uint32_t base = s->base;
-    stats_add(&stats->sent, sequence_add(s, meta->seq_number));
-    stats_add(&stats->before, s->base - (uint64_t) base);
-    stats_set(&stats->seq_epoch, source->current.epoch);
-    stats_set(&stats->seq_highest, source->current.highest);
+    undo_add(a->undo, &stats->sent, sequence_add(s, meta->seq_number));
+    undo_set(a->undo, &stats->before,
+             stats->before + (s->base - (uint64_t) base));
+    undo_set(a->undo, &stats->seq_epoch, stats->current.epoch);
+    undo_set(a->undo, &stats->seq_highest, stats->current.highest);
 }
 
 static void
@@ -393,12 +421,13 @@ is_same_host(struct slice claimed, const char *name)
 
 /* Holds the host that a line claims against what is known. */
 static void
-count_claimed_host(struct stats_source *stats, struct slice hostname)
+count_claimed_host(struct account *a, struct stats_source *stats,
+                   struct slice hostname)
 {
     remember_claimed_host(stats, hostname);
     if (hostname.size && stats->vm_name[0]
         && !is_same_host(hostname, stats->vm_name)) {
-        stats_add(&stats->host_mismatches, 1);
+        undo_add(a->undo, &stats->host_mismatches, 1);
     }
 }
 
@@ -407,31 +436,33 @@ account_commit(struct account *a, const struct record *rec,
                enum sluice_drop drop)
 {
     if (rec->source == &a->overflow) {
-        stats_add(&a->stats->counters[INTAKE_SOURCES_OVERFLOW], 1);
+        undo_add(a->undo, &a->stats->counters[INTAKE_SOURCES_OVERFLOW], 1);
         return;
     }
 
     struct stats_source *stats = rec->source->stats;
     if (drop == SLUICE_DROP_SEQUENCE_REPLAYED) {
-        stats_add(&stats->replayed, 1);
+        undo_add(a->undo, &stats->replayed, 1);
         return;
     }
-    stats_add(&stats->received, 1);
+    undo_add(a->undo, &stats->received, 1);
     if (rec->meta.has & TUNNEL_HAS_SEQUENCE) {
-        count_sequence(rec->source, rec);
-        stats_set(&stats->lost, (stats->sent > stats->received
-                                 ? stats->sent - stats->received : 0));
+        count_sequence(a, rec->source, rec);
+        undo_set(a->undo, &stats->lost, (stats->sent > stats->received
+                                         ? stats->sent - stats->received
+                                         : 0));
         if (stats->lost > stats->announced
             && ovs_list_is_empty(&rec->source->gap_node)) {
             ovs_list_push_back(&a->gaps, &rec->source->gap_node);
         }
     }
-    stats_add(&stats->bytes, rec->inner.payload.size);
+    undo_add(a->undo, &stats->dropped, drop != SLUICE_DROP_NONE);
+    undo_add(a->undo, &stats->bytes, rec->inner.payload.size);
     stats_set(&stats->last_ns, rec->received_ns);
     if (!drop) {
-        stats_add(&stats->redactions, rec->text.n_redactions);
+        undo_add(a->undo, &stats->redactions, rec->text.n_redactions);
         memcpy(stats->mac, rec->inner.src_mac, sizeof rec->inner.src_mac);
-        count_claimed_host(stats, rec->msg.hostname);
+        count_claimed_host(a, stats, rec->msg.hostname);
     }
 }
 
@@ -482,15 +513,26 @@ account_announce(struct account *a, long long int now,
 }
 
 void
-account_announced(struct source *source, uint64_t n_packets)
+account_announced(struct account *a, struct source *source, uint64_t n_packets)
 {
-    stats_add(&source->stats->announced, n_packets);
+    undo_add(a->undo, &source->stats->announced, n_packets);
 }
 
 struct source *
 account_source(struct account *a, uint32_t slot)
 {
     return slot < a->n_slots ? a->by_slot[slot] : NULL;
+}
+
+struct source *
+account_tenant(struct account *a, uint32_t tenant)
+{
+    a->tenant_stats = (struct stats_source) { .keyed_by_mac = 1 };
+    a->tenant = (struct source) {
+        .key.tenant = tenant,
+        .stats = &a->tenant_stats,
+    };
+    return &a->tenant;
 }
 
 bool

@@ -10,27 +10,14 @@
 #define SLUICE_ACCOUNT_H 1
 
 #include "clock-skew.h"
+#include "context-policy.h"
 #include "gap.h"
 #include "openvswitch/hmap.h"
 #include "openvswitch/list.h"
 #include "record.h"
+#include "rules.h"
 #include "stats.h"
-
-/* Which numbers of one epoch have come: the highest, and which of the
- * SEQUENCE_WINDOW below it. */
-enum { SEQUENCE_WINDOW = 1024 };
-
-/* How many epochs of a source are remembered as over. */
-enum { MAX_PAST_EPOCHS = 8 };
-
-struct sequence {
-    bool started;
-    uint32_t epoch;
-    uint32_t base;              /* Numbers up to this one were used before
-                                 * this proxy first heard of the source. */
-    uint32_t highest;
-    uint64_t seen[SEQUENCE_WINDOW / 64];
-};
+#include "undo.h"
 
 /* What decides which source a packet belongs to. */
 struct source_key {
@@ -42,18 +29,40 @@ struct source_key {
     uint32_t ofp_port;
 };
 
+/* By what key a line's VM was found. */
+enum context_match {
+    MATCH_NONE,                 /* It was not: pending. */
+    MATCH_VM,
+    MATCH_MAC,
+    MATCH_IP,                   /* The guest's claim. */
+    MATCH_SKIPPED,              /* There is none to be found. */
+};
+
+/* What is known of a source, for lines of certain times. */
+struct source_look {
+    /* Stage 6, enrich. */
+    uint64_t snapshot_serial;   /* Of the look-up; 0: none yet. */
+    uint64_t from_ns, until_ns; /* Switch times of the lines it is for. */
+    const struct context_tenant *tenant; /* What the policy says of it. */
+    const uint8_t *record;      /* Into that snapshot, or null. */
+    struct slice context;       /* What the tenant may see of it. */
+    enum context_match match;
+    bool has_ip;                /* It is for lines of 'ip' only. */
+    uint8_t ip[16];
+
+    /* Stage 7, store. */
+    uint64_t batch_serial;      /* Batch that has this look already. */
+    uint32_t batch_id;          /* Its id there. */
+};
+
+/* A source has more than one for lines that come late, and where several VMs
+ * are behind one port. */
+enum { SOURCE_LOOKS = 4 };
+
 struct source {
     struct hmap_node node;      /* In account's sources. */
     struct source_key key;
-    struct stats_source *stats;
-    /* The epoch of the latest packet, and the one before, of which packets
-     * may still be on the way. */
-    struct sequence current, previous;
-    /* The epochs before those, which no switch uses again: packets of theirs
-     * are replays.  Not that they are lower would tell, since a switch whose
-     * clock was set back begins with a lower one. */
-    uint32_t retired[MAX_PAST_EPOCHS];
-    uint64_t n_retired;         /* Ever; the latest overwrite the first. */
+    struct stats_source *stats;     /* Its sequences, too. */
 
     /* Packets lost on the way that are not announced yet. */
     struct ovs_list gap_node;   /* In account's 'gaps', or empty. */
@@ -67,21 +76,26 @@ struct source {
     struct clock_skew skew;
 
     /* Stage 6, enrich. */
-    uint64_t snapshot_serial;   /* Of the look-up below; 0: none yet. */
-    struct slice context;       /* Into that snapshot. */
-    bool context_pending;
+    uint64_t snapshot_serial;   /* That 'stats' has the VM's name from; 0:
+                                 * none yet. */
+    struct source_look looks[SOURCE_LOOKS];
+    uint32_t next_look;         /* That is given up first. */
+    struct source_look unplaced; /* For lines that find no place by IP. */
+    long long int ip_since;     /* time_msec() from when on... */
+    unsigned int n_ip;          /* ...so many were given up by IP. */
 
-    /* Stage 7, store. */
-    uint64_t batch_serial;      /* Batch that has this source already. */
-    uint32_t batch_id;          /* Its id there. */
-    uint64_t batch_snapshot_serial; /* Context it was written with. */
+    /* Stage 6, rules. */
+    struct rules_subject subject;
+    uint64_t rules_serial;      /* With which it was made; 0: not yet, */
+    uint64_t rules_snapshot_serial; /* and the context of then. */
 };
 
 struct account;
 
 /* Makes the table from what an earlier process left in 'stats', which it
- * borrows. */
-struct account *account_create(struct intake_stats *stats);
+ * borrows.  Notes in 'undo', which it borrows too, what account_commit() and
+ * account_announced() change. */
+struct account *account_create(struct intake_stats *stats, struct undo *undo);
 void account_destroy(struct account *);
 
 /* Finds or makes 'rec''s source.  Returns SLUICE_DROP_SEQUENCE_REPLAYED if the
@@ -107,11 +121,16 @@ void account_announce(struct account *, long long int now,
                                        void *aux), void *aux);
 
 /* Enters that gap into the books, once it is announced. */
-void account_announced(struct source *, uint64_t n_packets);
+void account_announced(struct account *, struct source *,
+                       uint64_t n_packets);
 
 /* Returns the source of slot 'slot' of the statistics, or null; and the slot of
  * a source. */
 struct source *account_source(struct account *, uint32_t slot);
+
+/* Returns a source that stands for 'tenant' as a whole, until the next call: no
+ * switch port, no context. */
+struct source *account_tenant(struct account *, uint32_t tenant);
 
 /* Returns false for a source beyond the table's size, which is forgotten. */
 bool account_keeps(const struct account *, const struct source *);

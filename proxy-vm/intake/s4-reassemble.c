@@ -336,12 +336,31 @@ fill_record(struct reassemble *r, const struct hold_slot *slot,
     return true;
 }
 
+/* Begins step 's', which looks at slot 'number'.  Returns the slot, or null if
+ * there is none now or any more. */
+static struct hold_slot *
+begin_look(struct reassemble *r, struct step *s, uint32_t number,
+           uint64_t ticket, uint64_t now_ns)
+{
+    struct hold_slot *slot = hold_slot(r->hold, number);
+
+    *s->tally = (struct reassemble_tally) { .drop = SLUICE_DROP_NONE };
+    if (!slot) {
+        return NULL;
+    }
+    hold_begin(r->hold, ticket);
+    if (!fill_record(r, slot, now_ns, s->rec)) {
+        hold_release(r->hold, slot);    /* Of another life of the books. */
+        return NULL;
+    }
+    return slot;
+}
+
 bool
 reassemble_look(struct reassemble *r, uint32_t number, bool evict,
                 uint64_t ticket, uint64_t now_ms, uint64_t now_ns,
                 struct record *rec, struct reassemble_tally *ret)
 {
-    struct hold_slot *slot = hold_slot(r->hold, number);
     struct step s = {
         .hold = r->hold,
         .config = &r->config,
@@ -350,17 +369,12 @@ reassemble_look(struct reassemble *r, uint32_t number, bool evict,
         .now_ms = now_ms,
         .tally = ret,
     };
+    struct hold_slot *slot = begin_look(r, &s, number, ticket, now_ns);
+    bool end = now_ms == UINT64_MAX;
 
-    *ret = (struct reassemble_tally) { .drop = SLUICE_DROP_NONE };
     if (!slot) {
         return false;
     }
-    hold_begin(r->hold, ticket);
-    if (!fill_record(r, slot, now_ns, rec)) {
-        hold_release(r->hold, slot);    /* Of another life of the books. */
-        return false;
-    }
-    bool end = now_ms == UINT64_MAX;
     if (slot->key.kind == HOLD_DATAGRAM) {
         datagram_give_up(&s, slot, (evict ? SLUICE_DROP_HOLD_LIMIT
                                     : SLUICE_DROP_FRAGMENT_TIMEOUT));
@@ -372,6 +386,38 @@ reassemble_look(struct reassemble *r, uint32_t number, bool evict,
     if (slot->key.kind != HOLD_FREE) {
         hold_set_due(r->hold, slot, tcp_stream_waits(slot));
     }
+    return true;
+}
+
+bool
+reassemble_abandon(struct reassemble *r, uint32_t number, bool announce,
+                   uint64_t ticket, uint64_t now_ms, uint64_t now_ns,
+                   struct record *rec, struct reassemble_tally *ret)
+{
+    struct step s = {
+        .hold = r->hold,
+        .config = &r->config,
+        .sink = &r->sink,
+        .rec = rec,
+        .now_ms = now_ms,
+        .tally = ret,
+    };
+    struct hold_slot *slot = begin_look(r, &s, number, ticket, now_ns);
+
+    if (!slot) {
+        return false;
+    }
+    bool is_stream = slot->key.kind == HOLD_STREAM;
+    uint64_t packets = is_stream ? 0 : slot->datagram.n_fragments;
+    uint64_t bytes = (spans_bytes(&slot->spans)
+                      + (is_stream ? slot->stream.lost : 0));
+    ret->drop = SLUICE_DROP_POISON;
+    if (!announce) {
+        ret->counters[TENANT_UNTOLD]++;
+    } else if (packets || bytes) {
+        step_gap(&s, slot, GAP_POISON, packets, bytes, slot->latest_ns);
+    }
+    hold_release(r->hold, slot);
     return true;
 }
 

@@ -18,7 +18,9 @@ struct reassemble_config {
     uint32_t tenant_slots;      /* Datagrams and streams of one tenant. */
     uint32_t tenant_bytes;      /* That it may hold. */
     uint32_t wait_ms;           /* For what is missing. */
-    bool multi_line;            /* Lines that begin with a space continue. */
+    bool multi_line;            /* Lines that begin with a space continue, */
+    const struct config *tenants; /* but for tenants of this, which say it for
+                                   * themselves.  Borrowed; may be null. */
 };
 #define REASSEMBLE_DEFAULTS                                             \
     { .tenant_slots = 2048, .tenant_bytes = 4 << 20, .wait_ms = 2000 }
@@ -65,10 +67,15 @@ void reassemble_run(struct reassemble *, struct record *rec, uint64_t ticket,
 bool reassemble_due(struct reassemble *, uint64_t now_ms, uint32_t *ret_slot);
 
 /* Looks at 'slot', or with 'evict' gives it up, in step 'ticket'.  Fills in
- * '*rec', to which what it did belongs; false if there is no such slot. */
+ * '*rec', to which what it did belongs; false if there is no such slot.
+ * reassemble_abandon() gives a slot up that processes died of: what is in it is
+ * not looked at, and with 'announce' a gap tells how much that was. */
 bool reassemble_look(struct reassemble *, uint32_t slot, bool evict,
                      uint64_t ticket, uint64_t now_ms, uint64_t now_ns,
                      struct record *rec, struct reassemble_tally *ret);
+bool reassemble_abandon(struct reassemble *, uint32_t slot, bool announce,
+                        uint64_t ticket, uint64_t now_ms, uint64_t now_ns,
+                        struct record *rec, struct reassemble_tally *ret);
 
 /* Returns true if nothing is held: then nothing is due. */
 bool reassemble_is_idle(const struct reassemble *);

@@ -20,6 +20,7 @@
 
 #include "framing.h"
 #include "redact.h"
+#include "proxy-config.h"
 #include "util.h"
 
 enum {
@@ -214,6 +215,16 @@ skip_to_trailer(struct step *s, struct hold_slot *slot, uint64_t to)
     return true;
 }
 
+/* Returns true if lines of 'tenant' that begin with a space continue others. */
+static bool
+has_multi_line(const struct reassemble_config *config, uint32_t tenant)
+{
+    const struct config_tenant *t
+        = config->tenants ? config_find_tenant(config->tenants, tenant) : NULL;
+
+    return t ? t->multi_line : config->multi_line;
+}
+
 /* Returns true if the line that ends at 'at' may continue behind it, and
  * in '*ret_known' whether it does. */
 static bool
@@ -223,8 +234,8 @@ may_continue(struct step *s, struct hold_slot *slot, uint64_t at, uint64_t to,
     const struct hold_stream *st = &slot->stream;
 
     *ret_known = false;
-    if (!s->config->multi_line || st->mode != FRAMING_LF
-        || at - st->next >= MAX_FRAME) {
+    if (st->mode != FRAMING_LF || at - st->next >= MAX_FRAME
+        || !has_multi_line(s->config, slot->key.tenant)) {
         return false;
     }
     if (at + 1 == to) {

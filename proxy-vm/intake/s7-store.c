@@ -3,79 +3,76 @@
  * Stage 7, store.  See s7-store.h. */
 #include <config.h>
 
-#include "s7-store.h"
+#include "s7-store-private.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
-#include "batch.h"
-#include "gap.h"
-#include "open-batch.h"
-#include "openvswitch/hmap.h"
-#include "openvswitch/vlog.h"
 #include "hash.h"
+#include "openvswitch/vlog.h"
+#include "s7-put.h"
 #include "seal.h"
 #include "sodium.h"
-#include "spool.h"
 #include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(store);
 
-enum {
-    /* How long a batch that is full waits for others to be synced with. */
-    COMMIT_DELAY_MS = 100,
-
-    /* How long until a spool that refused a batch is asked again. */
-    RETRY_DELAY_MS = 1000,
-
-    /* Full batches of one tenant that wait, so that a tenant whose directory
-     * takes nothing keeps its trouble to itself; and of all. */
-    MAX_RETIRED = 8,
-    MAX_RETIRED_ALL = STATS_MAX_TENANTS * MAX_RETIRED,
-};
-
-struct tenant_store {
-    struct hmap_node node;          /* In store's tenants. */
-    uint32_t tenant;
-    struct stats_tenant *stats;
-    struct open_batch *batch;       /* Null: none yet, or no more. */
-    struct open_batch *spare;       /* Empty, to go on with; may be null. */
-    uint64_t next_number;           /* Of the batch after 'batch'. */
-    uint64_t serial;                /* Tells sources which batch this is. */
-    uint32_t n_sources;             /* In the batch. */
-    unsigned int n_retired;         /* In store's list. */
-    long long int due;              /* When it is closed; time_msec(). */
-};
-
-/* A batch that takes no more lines and is not yet known to be safe in the
- * spool.  Until it is, its open batch stays. */
-struct retired {
-    struct tenant_store *tenant;
-    struct open_batch *batch;
-    size_t sealed_size;
-    int position;                   /* In the spool's group, or -1. */
-};
-
-struct store {
-    struct store_options options;
-    struct spool *spool;
-    uint8_t recipient[32];          /* The public key to seal to. */
-    struct sealer *sealer;          /* For batches of up to 'max_bytes'. */
-    struct hmap tenants;            /* Of struct tenant_store. */
-    struct retired retired[MAX_RETIRED_ALL];
-    size_t n_retired;
-    int n_begun;                    /* Batches in the spool's group. */
-    long long int commit_due;       /* Of the retired; time_msec(). */
-    long long int first_due;        /* No tenant's 'due' is before it. */
-    uint32_t generation;            /* Of this run, from the spool. */
-    uint64_t stream;                /* Of this run: random. */
-    uint64_t batch_serial;          /* Of all batches of this run. */
-    long long int recover_at;       /* When to try to spool what is left in
-                                     * 'open_dir'; LLONG_MAX: nothing is. */
-};
-
 static struct vlog_rate_limit spool_rl = VLOG_RATE_LIMIT_INIT(1, 5);
+
+struct tenant_store *
+store_lookup(const struct store *s, uint32_t tenant)
+{
+    struct tenant_store *t;
+
+    HMAP_FOR_EACH_WITH_HASH (t, node, hash_int(tenant, 0), &s->tenants) {
+        if (t->tenant == tenant) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+void
+store_update_quota(struct tenant_store *t)
+{
+    unsigned int waiting = (t->quota.is_refused
+                            ? quota_fill_waiting(t->n_retired, MAX_RETIRED)
+                            : 0);
+
+    stats_set(&t->stats->counters[TENANT_SPOOL_FILL],
+              quota_update(&t->quota, waiting));
+}
+
+/* Returns the configuration of 't', or null. */
+static const struct config_tenant *
+config_of(const struct store *s, const struct tenant_store *t)
+{
+    return (s->options.config
+            ? config_find_tenant(s->options.config, t->tenant) : NULL);
+}
+
+/* Looks how much 't' has in the spool. */
+static void
+look_into_spool(struct store *s, struct tenant_store *t)
+{
+    quota_look(&t->quota, s->spool, t->tenant, config_of(s, t), t->stats);
+    store_update_quota(t);
+}
+
+/* Goes by the configuration, if there is one. */
+static void
+follow_config(struct store *s)
+{
+    const struct config *config = s->options.config;
+    struct tenant_store *t;
+
+    spool_set_process_only(s->spool, config
+                           && !strcmp(config->batch.durability, "process"));
+    HMAP_FOR_EACH (t, node, &s->tenants) {
+        quota_set(&t->quota, config_of(s, t));
+        look_into_spool(s, t);
+    }
+}
 
 char *
 store_create(const struct store_options *options, struct store **ret)
@@ -98,20 +95,25 @@ store_create(const struct store_options *options, struct store **ret)
     }
     err = spool_open(options->spool, &s->spool);
     if (!err) {
-        err = spool_next_generation(s->spool, &s->generation);
+        err = spool_next_generation_above(
+            s->spool, open_batch_latest_generation(options->open_dir),
+            &s->generation);
     }
     if (err) {
         error = xasprintf("can't open the spool %s: %s", options->spool,
                           ovs_strerror(err));
         goto out;
     }
-    s->sealer = sealer_create(s->recipient, options->max_bytes);
-    if (!s->sealer) {
+    s->sealing = seal_stage_create(s->spool, s->recipient,
+                                   options->max_bytes);
+    if (!s->sealing) {
         error = xasprintf("can't set up sealing for batches of %"PRIu32" "
                           "bytes: out of memory", options->max_bytes);
         goto out;
     }
     randombytes_buf(&s->stream, sizeof s->stream);
+    s->origin = seal_origin(s->recipient);
+    follow_config(s);
     *ret = s;
     s = NULL;
 
@@ -120,9 +122,17 @@ out:
     return error;
 }
 
-/* Closes a batch for good; lines that are in it stay for the next process. */
-static void
-let_go(struct open_batch *batch)
+void
+store_reconfigure(struct store *s, const struct config *config,
+                  struct recipients **recipients)
+{
+    s->options.config = config;
+    seal_stage_use(s->sealing, recipients);
+    follow_config(s);
+}
+
+void
+store_let_go(struct open_batch *batch)
 {
     struct open_batch_info info;
     struct slice body;
@@ -140,156 +150,19 @@ store_destroy(struct store *s)
         struct tenant_store *t;
 
         for (size_t i = 0; i < s->n_retired; i++) {
-            let_go(s->retired[i].batch);
+            store_let_go(s->retired[i].batch);
+            free(s->retired[i].targets);
         }
         HMAP_FOR_EACH_POP (t, node, &s->tenants) {
-            let_go(t->batch);
-            let_go(t->spare);
+            store_let_go(t->batch);
+            store_let_go(t->spare);
             free(t);
         }
         hmap_destroy(&s->tenants);
-        sealer_destroy(s->sealer);
+        seal_stage_destroy(s->sealing);
         spool_close(s->spool);
         free(s);
     }
-}
-
-/* Seals 'body' and begins to put it into the spool.  Returns 0 and the size of
- * the sealed batch, or a positive errno. */
-static int
-begin_spooling(struct store *s, const struct open_batch_info *info,
-               struct slice body, size_t *ret_size)
-{
-    struct seal_header header = {
-        .tenant = info->tenant,
-        .n_lines = info->n_lines,
-        .stream = info->stream,
-        .number = info->number,
-        .created_ns = time_wall_msec() * UINT64_C(1000000),
-    };
-    struct slice file;
-
-    /* One that an earlier run left may be of a larger kind. */
-    struct sealer *large = (body.size <= s->options.max_bytes ? NULL
-                            : sealer_create(s->recipient, body.size));
-    int error = sealer_run(large ? large : s->sealer, &header, body, &file);
-    if (!error) {
-        error = spool_begin(s->spool, info->tenant, info->generation,
-                            info->number, file);
-    }
-    if (!error) {
-        *ret_size = file.size;
-    }
-    sealer_destroy(large);
-    return error;
-}
-
-/* Puts a batch that is in the spool, or could not be put there, into the
- * books. */
-static void
-account_spooling(struct store *s, const struct open_batch_info *info,
-                 size_t sealed_size, int error)
-{
-    struct stats_tenant *stats = intake_stats_tenant(s->options.stats,
-                                                     info->tenant);
-
-    if (error) {
-        VLOG_WARN_RL(&spool_rl, "tenant %"PRIu32": can't put a batch of "
-                     "%"PRIu32" lines into the spool %s: %s; it stays open",
-                     info->tenant, info->n_lines, s->options.spool,
-                     ovs_strerror(error));
-    } else if (stats) {
-        stats_add(&stats->counters[TENANT_SPOOLED], info->n_lines);
-        stats_add(&stats->counters[TENANT_BATCHES], 1);
-        stats_add(&stats->counters[TENANT_RAW_BYTES], info->size);
-        stats_add(&stats->counters[TENANT_SEALED_BYTES], sealed_size);
-        stats_set(&stats->counters[TENANT_OPEN],
-                  stats->counters[TENANT_OPEN] - info->n_lines);
-    }
-}
-
-struct recovery {
-    struct store *store;
-    const struct receive_intent *intent;
-    bool at_start;                  /* Nothing else is open yet. */
-    bool committed;
-    bool refused;                   /* By the spool, at least one batch. */
-};
-
-static int
-recover_one(const struct open_batch_info *info, struct slice body, void *aux)
-{
-    struct recovery *r = aux;
-    struct intake_stats *stats = r->store->options.stats;
-
-    if (r->intent && r->intent->tenant == info->tenant
-        && r->intent->generation == info->generation
-        && r->intent->number == info->number
-        && r->intent->size <= info->size) {
-        r->committed = true;
-    }
-    if (!info->n_lines) {
-        return 0;
-    }
-
-    /* What was counted as open before a kill may be a line behind. */
-    struct stats_tenant *t = intake_stats_tenant(stats, info->tenant);
-    if (r->at_start && t) {
-        stats_add(&t->counters[TENANT_OPEN], info->n_lines);
-    }
-
-    size_t sealed_size = 0;
-    int error = begin_spooling(r->store, info, body, &sealed_size);
-    if (!error) {
-        spool_commit(r->store->spool, &error);
-    }
-    account_spooling(r->store, info, sealed_size, error);
-    if (!error) {
-        stats_add(&stats->counters[INTAKE_RECOVERED], 1);
-        VLOG_INFO("tenant %"PRIu32": %"PRIu32" lines of an interrupted run "
-                  "are in the spool", info->tenant, info->n_lines);
-    }
-    r->refused |= error != 0;
-    return error;
-}
-
-/* Puts the batches in 'open_dir' that are not in use into the spool.  Those
- * that it refuses, for want of space or because of one tenant's directory, are
- * tried again later.  No group of the spool's may be begun. */
-static int
-recover(struct store *s, struct recovery *r)
-{
-    unsigned int n_bad = 0;
-    int error = open_batch_recover(s->options.open_dir, recover_one, r,
-                                   &n_bad);
-
-    stats_add(&s->options.stats->counters[INTAKE_RECOVERY_BAD], n_bad);
-    if (n_bad) {
-        VLOG_WARN("%s: %u open batches of an earlier run could not be read "
-                  "and are set aside as *.bad", s->options.open_dir, n_bad);
-    }
-    s->recover_at = (error ? time_msec() + s->options.max_delay_ms
-                     : LLONG_MAX);
-    return error;
-}
-
-char *
-store_recover(struct store *s, const struct receive_intent *intent,
-              bool *ret_committed)
-{
-    struct recovery r = { .store = s, .intent = intent, .at_start = true };
-
-    for (size_t i = 0; i < STATS_MAX_TENANTS; i++) {
-        stats_set(&s->options.stats->tenants[i].counters[TENANT_OPEN], 0);
-    }
-    int error = recover(s, &r);
-
-    if (error && !r.refused) {
-        return xasprintf("can't recover the open batches in %s: %s",
-                         s->options.open_dir, ovs_strerror(error));
-    }
-    *ret_committed = r.committed;
-    return NULL;
 }
 
 /* Gives 't', which has no batch, one to go on with.  Returns 0 or a positive
@@ -330,13 +203,9 @@ begin_batch(struct store *s, struct tenant_store *t)
 static struct tenant_store *
 tenant_store_find(struct store *s, uint32_t tenant)
 {
-    struct tenant_store *t;
-    uint32_t hash = hash_int(tenant, 0);
-
-    HMAP_FOR_EACH_WITH_HASH (t, node, hash, &s->tenants) {
-        if (t->tenant == tenant) {
-            return t;
-        }
+    struct tenant_store *t = store_lookup(s, tenant);
+    if (t) {
+        return t;
     }
 
     struct stats_tenant *stats = intake_stats_tenant(s->options.stats, tenant);
@@ -347,217 +216,28 @@ tenant_store_find(struct store *s, uint32_t tenant)
     t->tenant = tenant;
     t->stats = stats;
     t->due = LLONG_MAX;
-    hmap_insert(&s->tenants, &t->node, hash);
+    hmap_insert(&s->tenants, &t->node, hash_int(tenant, 0));
+    quota_set(&t->quota, config_of(s, t));
+    look_into_spool(s, t);
+    s->look_at = 0;
     return t;
-}
-
-/* Seals a retired batch and begins to put it into the spool, if the group has
- * room. */
-static void
-begin_retired(struct store *s, struct retired *r)
-{
-    struct open_batch_info info;
-    struct slice body;
-
-    if (s->n_begun >= SPOOL_MAX_PENDING) {
-        return;
-    }
-    open_batch_get(r->batch, &info, &body);
-    int error = begin_spooling(s, &info, body, &r->sealed_size);
-    if (error) {
-        account_spooling(s, &info, 0, error);
-    } else {
-        r->position = s->n_begun++;
-    }
-}
-
-/* What becomes of a retired batch after the sync.  Returns true if it is done
- * with. */
-static bool
-end_retired(struct store *s, struct retired *r, int error)
-{
-    struct tenant_store *t = r->tenant;
-    struct open_batch_info info;
-    struct slice body;
-
-    open_batch_get(r->batch, &info, &body);
-    account_spooling(s, &info, r->sealed_size, error);
-    r->position = -1;
-    if (error) {
-        return false;
-    }
-
-    /* Empty it before anything else: it must not be recovered again. */
-    open_batch_reset(r->batch, info.number);
-    t->n_retired--;
-    if (t->spare) {
-        let_go(r->batch);
-    } else {
-        t->spare = r->batch;
-    }
-    return true;
-}
-
-/* Syncs the retired batches, and lets go of those that are in the spool.  The
- * others are tried again the next time. */
-static void
-commit(struct store *s)
-{
-    int errors[SPOOL_MAX_PENDING];
-    size_t n_kept = 0;
-
-    for (size_t i = 0; i < s->n_retired; i++) {
-        if (s->retired[i].position < 0) {
-            begin_retired(s, &s->retired[i]);
-        }
-    }
-    bool more = s->n_begun >= SPOOL_MAX_PENDING;
-    spool_commit(s->spool, errors);
-    for (size_t i = 0; i < s->n_retired; i++) {
-        struct retired *r = &s->retired[i];
-        if (r->position < 0 || !end_retired(s, r, errors[r->position])) {
-            s->retired[n_kept++] = *r;
-        }
-    }
-    s->n_retired = n_kept;
-    s->n_begun = 0;
-    s->commit_due = time_msec() + (more ? 0 : RETRY_DELAY_MS);
-}
-
-/* Retires the batch of 't', if it has lines, so that 't' has none.  Returns
- * false if too many wait already: then 't' keeps it. */
-static bool
-retire(struct store *s, struct tenant_store *t)
-{
-    struct open_batch_info info;
-    struct slice body;
-
-    t->due = LLONG_MAX;
-    if (!t->batch) {
-        return true;
-    }
-    open_batch_get(t->batch, &info, &body);
-    if (!info.n_lines) {
-        return true;
-    }
-    if (t->n_retired >= MAX_RETIRED
-        && (s->n_begun || time_msec() >= s->commit_due)) {
-        commit(s);
-    }
-    if (t->n_retired >= MAX_RETIRED) {
-        t->due = time_msec() + COMMIT_DELAY_MS;
-        s->first_due = MIN(s->first_due, t->due);
-        return false;
-    }
-
-    if (!s->n_retired) {
-        s->commit_due = time_msec() + COMMIT_DELAY_MS;
-    }
-    struct retired *r = &s->retired[s->n_retired++];
-    *r = (struct retired) { .tenant = t, .batch = t->batch, .position = -1 };
-    t->batch = NULL;
-    t->n_retired++;
-    begin_retired(s, r);
-    if (s->n_begun >= SPOOL_MAX_PENDING) {
-        commit(s);
-    }
-    return true;
-}
-
-/* Writes 'source' as it goes into the batch under 'id'. */
-static size_t
-put_source(const struct record *rec, uint32_t id, uint8_t *buf, size_t room)
-{
-    static const uint8_t v4_mapped[12] = { [10] = 0xff, [11] = 0xff };
-    const struct source *source = rec->source;
-    bool v4 = !memcmp(rec->vtep, v4_mapped, sizeof v4_mapped);
-    struct batch_source out = {
-        .id = id,
-        .tenant = rec->meta.vni,
-        .has_vm = rec->meta.has & TUNNEL_HAS_VM,
-        .ofp_port = rec->meta.ofp_port,
-        .vtep = v4 ? slice_of(rec->vtep + 12, 4) : slice_of(rec->vtep, 16),
-        .stock = !(rec->meta.has & TUNNEL_HAS_META),
-        .context_pending = source->context_pending,
-        .context = source->context,
-    };
-
-    memcpy(out.vm, rec->meta.vm, sizeof out.vm);
-    memcpy(out.mac, rec->inner.src_mac, sizeof out.mac);
-    return batch_put_source(buf, room, &out);
-}
-
-static void
-put_gap(const struct gap *gap, struct batch_line *line)
-{
-    line->gap = (struct batch_gap) {
-        .reason = slice_from_string(gap_reason_name(gap->reason)),
-        .packets = gap->packets,
-        .bytes = gap->bytes,
-        .from_ns = gap->from_ns,
-        .to_ns = gap->to_ns,
-        .protocol = gap->protocol,
-        .src_port = gap->src_port,
-        .dst_port = gap->dst_port,
-    };
-    if (gap->protocol) {
-        line->gap.dst_ip = slice_of(gap->dst_ip, sizeof gap->dst_ip);
-        line->src_ip = slice_of(gap->src_ip, sizeof gap->src_ip);
-    } else {
-        line->src_ip = slice_of(NULL, 0);
-    }
-}
-
-static size_t
-put_line(const struct record *rec, uint32_t source, uint8_t *buf, size_t room)
-{
-    uint32_t has = rec->meta.has;
-    struct batch_line line = {
-        .source = source,
-        .switch_ns = rec->switch_ns,
-        .switch_ns_is_receipt = !(has & TUNNEL_HAS_TIME),
-        .seq_epoch = has & TUNNEL_HAS_SEQUENCE ? rec->meta.seq_epoch : 0,
-        .seq_number = has & TUNNEL_HAS_SEQUENCE ? rec->meta.seq_number : 0,
-        .activity = slice_of(rec->meta.activity,
-                             has & TUNNEL_HAS_ACTIVITY ? 16 : 0),
-        .pri = rec->msg.pri,
-        .has_time = rec->msg.has_time,
-        .time_ns = rec->msg.time_ns,
-        .hostname = rec->msg.hostname,
-        .app_name = rec->msg.app_name,
-        .procid = rec->msg.procid,
-        .msgid = rec->msg.msgid,
-        .sd = rec->msg.sd,
-        .msg = rec->msg.msg,
-        .redactions = rec->text.n_redactions,
-        .receipt = rec->text.receipt,
-        .clock_skew_ms = rec->clock_skew_ms,
-        .src_ip = slice_of(rec->inner.src_ip, sizeof rec->inner.src_ip),
-        .owner_pid = has & TUNNEL_HAS_OWNER ? rec->meta.owner_pid : 0,
-        .ambiguous = rec->ambiguous,
-        .owner_uid = has & TUNNEL_HAS_OWNER ? rec->meta.owner_uid : 0,
-    };
-    if (rec->gap) {
-        put_gap(rec->gap, &line);
-    }
-    return batch_put_line(buf, room, &line);
 }
 
 /* Appends to the open batch.  Returns false if it is too full. */
 static bool
 append(struct store *s, struct tenant_store *t, struct record *rec)
 {
-    struct source *source = rec->source;
-    bool known = (source->batch_serial == t->serial
-                  && source->batch_snapshot_serial == source->snapshot_serial);
-    uint32_t id = known ? source->batch_id : t->n_sources + 1;
+    struct source_look *look = rec->look;
+    bool known = look->batch_serial == t->serial;
+    uint32_t id = known ? look->batch_id : t->n_sources + 1;
     size_t room;
     uint8_t *tail = open_batch_tail(t->batch, &room);
-    size_t n_source = known ? 0 : put_source(rec, id, tail, room);
+    size_t n_source = known ? 0 : record_put_source(rec, id, tail, room);
     if (!known && !n_source) {
         return false;
     }
-    size_t n_line = put_line(rec, id, tail + n_source, room - n_source);
+    size_t n_line = record_put_line(rec, id, tail + n_source,
+                                    room - n_source);
     if (!n_line) {
         return false;
     }
@@ -577,9 +257,8 @@ append(struct store *s, struct tenant_store *t, struct record *rec)
     open_batch_commit(t->batch, n_source + n_line, 1);
     if (!known) {
         t->n_sources++;
-        source->batch_serial = t->serial;
-        source->batch_id = id;
-        source->batch_snapshot_serial = source->snapshot_serial;
+        look->batch_serial = t->serial;
+        look->batch_id = id;
     }
     return true;
 }
@@ -588,12 +267,23 @@ enum sluice_drop
 store_run(struct store *s, struct record *rec)
 {
     struct tenant_store *t = tenant_store_find(s, rec->meta.vni);
-    if (!t || (!t->batch && begin_batch(s, t))) {
+    if (!t) {
+        return SLUICE_DROP_STORAGE;
+    }
+    /* Gap records matter as what is critical does. */
+    int severity = rec->gap ? 2 : rec->msg.pri & 7;
+    if (OVS_UNLIKELY(severity > t->quota.lets_in)) {
+        return quota_reason(&t->quota, severity);
+    }
+    if (!t->batch && begin_batch(s, t)) {
         return SLUICE_DROP_STORAGE;
     }
 
     if (!append(s, t, rec)) {
-        if (!retire(s, t) || (!t->batch && begin_batch(s, t))) {
+        if (!store_retire(s, t)) {
+            return SLUICE_DROP_SPOOL_FAILED;
+        }
+        if (!t->batch && begin_batch(s, t)) {
             return SLUICE_DROP_STORAGE;
         }
         if (!append(s, t, rec)) {
@@ -608,6 +298,28 @@ store_run(struct store *s, struct record *rec)
     return SLUICE_DROP_NONE;
 }
 
+/* Looks into the spool for the tenant that is due, if one is: for one at a
+ * time, so that packets do not wait long. */
+static void
+look_into_one(struct store *s, long long int now)
+{
+    struct tenant_store *t, *first = NULL;
+
+    if (now < s->look_at) {
+        return;
+    }
+    HMAP_FOR_EACH (t, node, &s->tenants) {
+        if (!first || t->quota.look_at < first->quota.look_at) {
+            first = t;
+        }
+    }
+    if (first && first->quota.look_at <= now) {
+        look_into_spool(s, first);
+    } else {
+        s->look_at = MIN(now + QUOTA_LOOK_MS, first ? first->quota.look_at : LLONG_MAX);
+    }
+}
+
 int
 store_tick(struct store *s, long long int now, int max_ms)
 {
@@ -617,18 +329,17 @@ store_tick(struct store *s, long long int now, int max_ms)
         s->first_due = LLONG_MAX;
         HMAP_FOR_EACH (t, node, &s->tenants) {
             if (t->due <= now) {
-                retire(s, t);
+                store_retire(s, t);
             }
             s->first_due = MIN(s->first_due, t->due);
         }
     }
     if (s->n_retired && s->commit_due <= now) {
-        commit(s);
+        store_commit(s);
     }
+    look_into_one(s, now);
     if (s->recover_at <= now) {
-        struct recovery r = { .store = s };
-        commit(s);
-        recover(s, &r);
+        store_recover_again(s);
     }
 
     long long int next = MIN(now + max_ms, s->first_due);
@@ -646,8 +357,62 @@ store_flush(struct store *s, bool (*keep)(uint32_t tenant, void *aux),
 
     HMAP_FOR_EACH (t, node, &s->tenants) {
         if (!keep || !keep(t->tenant, aux)) {
-            retire(s, t);
+            store_retire(s, t);
         }
     }
-    commit(s);
+    store_commit(s);
+}
+
+/* Ends the streams of tenants whose last batch was sealed before that was
+ * known, each with a batch without lines. */
+static void
+end_streams(struct store *s)
+{
+    struct {
+        struct open_batch_info info;
+        struct seal_targets targets;
+    } *ends = xmalloc(SPOOL_MAX_PENDING * sizeof *ends);
+    struct hmap_node *node = hmap_first(&s->tenants);
+
+    while (node) {
+        int n = 0;
+
+        for (; node && n < SPOOL_MAX_PENDING
+               && !seal_stage_is_full(s->sealing);
+             node = hmap_next(&s->tenants, node)) {
+            struct tenant_store *t = CONTAINER_OF(node, struct tenant_store,
+                                                  node);
+            struct seal_targets *targets = &ends[n].targets;
+
+            seal_stage_find(s->sealing, s->options.config, t->tenant,
+                            targets);
+            seal_targets_keep_unended(targets, &t->chains);
+            if (!targets->n) {
+                continue;
+            }
+            ends[n].info = (struct open_batch_info) {
+                .tenant = t->tenant,
+                .generation = s->generation,
+                .stream = s->stream,
+                .number = t->batch ? t->next_number - 1 : t->next_number++,
+            };
+            store_begin_spooling(s, &ends[n].info, slice_of(NULL, 0), targets);
+            n++;
+        }
+        seal_stage_commit(s->sealing);
+        for (int i = 0; i < n; i++) {
+            int error = seal_stage_settle(s->sealing, &ends[i].targets);
+            store_account_spooling(s, &ends[i].info, ends[i].targets.sealed_size,
+                             error);
+        }
+    }
+    free(ends);
+}
+
+void
+store_end(struct store *s)
+{
+    s->ending = true;
+    store_flush(s, NULL, NULL);
+    end_streams(s);
 }

@@ -125,7 +125,8 @@ guard_files(const struct sandbox_dir dirs[], size_t n_dirs)
  * that traces the others. */
 #ifdef __SANITIZE_ADDRESS__
 static char *
-guard_system_calls(int fd OVS_UNUSED, bool may_answer OVS_UNUSED)
+guard_system_calls(const struct tunnel_sockets *sockets OVS_UNUSED,
+                   bool may_answer OVS_UNUSED)
 {
     return NULL;
 }
@@ -155,8 +156,26 @@ static const struct {
 #undef FATAL
 };
 
+/* Allows 'number' on 'sockets'; with 'answer', only of the size of an answer to
+ * BFD. */
 static int
-add_system_call(scmp_filter_ctx filter, size_t i, int fd, bool may_answer)
+add_on_sockets(scmp_filter_ctx filter, int number,
+               const struct tunnel_sockets *sockets, bool answer)
+{
+    int error = 0;
+
+    for (unsigned int i = 0; i < sockets->n && !error; i++) {
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number,
+                                 answer ? 2 : 1,
+                                 SCMP_A0_32(SCMP_CMP_EQ, sockets->fds[i]),
+                                 SCMP_A2(SCMP_CMP_EQ, BFD_TUNNELLED_SIZE));
+    }
+    return error;
+}
+
+static int
+add_system_call(scmp_filter_ctx filter, size_t i,
+                const struct tunnel_sockets *sockets, bool may_answer)
 {
     int number = system_calls[i].number;
 
@@ -164,14 +183,10 @@ add_system_call(scmp_filter_ctx filter, size_t i, int fd, bool may_answer)
     case VERDICT_ALLOW:
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
     case VERDICT_SOCKET:
-        return (fd < 0 ? 0
-                : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
-                                   SCMP_A0_32(SCMP_CMP_EQ, fd)));
+        return add_on_sockets(filter, number, sockets, false);
     case VERDICT_ANSWER:
-        return (fd < 0 || !may_answer ? 0
-                : seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 2,
-                                   SCMP_A0_32(SCMP_CMP_EQ, fd),
-                                   SCMP_A2(SCMP_CMP_EQ, BFD_TUNNELLED_SIZE)));
+        return (may_answer ? add_on_sockets(filter, number, sockets, true)
+                : 0);
     case VERDICT_DATA:
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
                                 SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -183,13 +198,13 @@ add_system_call(scmp_filter_ctx filter, size_t i, int fd, bool may_answer)
 }
 
 static char *
-guard_system_calls(int fd, bool may_answer)
+guard_system_calls(const struct tunnel_sockets *sockets, bool may_answer)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int error = filter ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < ARRAY_SIZE(system_calls) && !error; i++) {
-        error = add_system_call(filter, i, fd, may_answer);
+        error = add_system_call(filter, i, sockets, may_answer);
     }
     if (!error) {
         error = seccomp_load(filter);
@@ -202,13 +217,13 @@ guard_system_calls(int fd, bool may_answer)
 #endif
 
 char *
-sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs, int fd,
-              bool may_answer)
+sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs,
+              const struct tunnel_sockets *sockets, bool may_answer)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
         return xasprintf("privileges can't be given up: %s",
                          ovs_strerror(errno));
     }
     char *sentence = guard_files(dirs, n_dirs);
-    return sentence ? sentence : guard_system_calls(fd, may_answer);
+    return sentence ? sentence : guard_system_calls(sockets, may_answer);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The walls around sluice-intake, which reads what hostile guests wrote.  Once
- * inside, whoever takes the process over has one socket, no program to run, and
- * no file but those in the named directories.
+ * inside, whoever takes the process over has the tunnel's sockets, no program to
+ * run, and no file but those in the named directories.
  *
  * Landlock(7) guards files, TCP, and other processes; seccomp(2) everything
  * else.  Neither needs privileges.
@@ -14,18 +14,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tunnel-sockets.h"
+
 /* A directory that stays within reach, with all that is in it. */
 struct sandbox_dir {
     const char *path;           /* One that is not there is skipped. */
     bool is_writable;
 };
 
-/* Shuts the process in, for good.  The socket 'fd', if not -1, can be received
- * from, and no other; if 'may_answer', answers to BFD can be sent there.
+/* Shuts the process in, for good.  'sockets' can be received from, and no other;
+ * if 'may_answer', answers to BFD can be sent there.
  *
  * A kernel without Landlock, or without some of it, leaves that part out with
  * a warning.  Returns null, or a malloc()ed sentence. */
-char *sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs, int fd,
-                    bool may_answer);
+char *sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs,
+                    const struct tunnel_sockets *sockets, bool may_answer);
 
 #endif /* proxy-vm/intake/sandbox.h */

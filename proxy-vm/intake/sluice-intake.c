@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "proxy-config.h"
+#include "failpoint.h"
 #include "no-dump.h"
 #include "openvswitch/vlog.h"
 #include "pipeline.h"
@@ -32,7 +33,8 @@ VLOG_DEFINE_THIS_MODULE(intake);
 struct options {
     char *config_path;
     char *listen;               /* ADDRESS:PORT, or null. */
-    int fd;                     /* Socket handed over, or -1. */
+    int fd;                     /* First socket handed over, or -1. */
+    unsigned int n_fds;         /* Sockets handed over. */
     char *pcap;
     char *spool;
     char *run;
@@ -51,12 +53,15 @@ struct options {
 
 static volatile sig_atomic_t must_exit;
 static volatile sig_atomic_t must_reload;
+static volatile sig_atomic_t must_close;
 
 static void
 on_signal(int number)
 {
     if (number == SIGHUP) {
         must_reload = 1;
+    } else if (number == SIGUSR1) {
+        must_close = 1;
     } else {
         must_exit = 1;
     }
@@ -71,11 +76,13 @@ catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
 
-    /* sluiced starts its programs with SIGHUP blocked.  One that came since
-     * the configuration was read arrives now. */
+    /* sluiced starts its programs with these blocked.  One that came since the
+     * configuration was read arrives now. */
     sigemptyset(&set);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -84,12 +91,13 @@ usage(void)
 {
     printf("\
 %s: puts log packets from the tunnel into the spool\n\
-usage: %s --config FILE [--fd N]\n\
+usage: %s --config FILE [--fd N [--n-fds M]]\n\
        %s (--listen ADDRESS:PORT | --pcap FILE) --spool DIR --run DIR\n\
           [--snapshot FILE] [--public-key FILE]\n\
 \n\
   --config FILE        the proxy's configuration, see sluice.yaml(5)\n\
   --fd N               receive from the UDP socket that is descriptor N\n\
+  --n-fds M            and from those that follow it, M in all\n\
   --listen ADDR:PORT   receive there; [ADDR]:PORT for IPv6\n\
   --pcap FILE          read a capture, put all of it into the spool, and end\n\
   --spool DIR          where batches go\n\
@@ -121,13 +129,14 @@ static void
 parse_options(int argc, char *argv[], struct options *o)
 {
     enum {
-        OPT_CONFIG = UCHAR_MAX + 1, OPT_FD, OPT_LISTEN, OPT_PCAP, OPT_SPOOL,
+        OPT_CONFIG = UCHAR_MAX + 1, OPT_FD, OPT_N_FDS, OPT_LISTEN, OPT_PCAP, OPT_SPOOL,
         OPT_RUN, OPT_SNAPSHOT, OPT_PUBLIC_KEY, OPT_HOST_KEYS, OPT_MAX_BYTES,
         OPT_MAX_DELAY,
     };
     static const struct option long_options[] = {
         { "config", required_argument, NULL, OPT_CONFIG },
         { "fd", required_argument, NULL, OPT_FD },
+        { "n-fds", required_argument, NULL, OPT_N_FDS },
         { "listen", required_argument, NULL, OPT_LISTEN },
         { "pcap", required_argument, NULL, OPT_PCAP },
         { "spool", required_argument, NULL, OPT_SPOOL },
@@ -147,6 +156,9 @@ parse_options(int argc, char *argv[], struct options *o)
         switch (c) {
         case OPT_CONFIG: o->config_path = optarg; break;
         case OPT_FD: o->fd = parse_number("fd", optarg, INT_MAX); break;
+        case OPT_N_FDS:
+            o->n_fds = parse_number("n-fds", optarg, TUNNEL_N_SOCKETS);
+            break;
         case OPT_LISTEN: o->listen = optarg; break;
         case OPT_PCAP: o->pcap = optarg; break;
         case OPT_SPOOL: o->spool = xstrdup(optarg); break;
@@ -213,12 +225,20 @@ options_uninit(struct options *o)
     free(o->public_key);
 }
 
-/* Returns the socket to receive from. */
-static int
-open_socket(const struct options *o)
+/* Opens the sockets to receive from: none for a capture. */
+static void
+open_sockets(const struct options *o, struct tunnel_sockets *sockets)
 {
+    sockets->n = 0;
+    if (o->pcap) {
+        return;
+    }
     if (o->fd >= 0) {
-        return o->fd;
+        while (sockets->n < o->n_fds) {
+            sockets->fds[sockets->n] = o->fd + sockets->n;
+            sockets->n++;
+        }
+        return;
     }
 
     struct sockaddr_storage ss;
@@ -228,13 +248,13 @@ open_socket(const struct options *o)
         ovs_fatal(0, "\"%s\" is not an address and port to listen on", where);
     }
     struct in6_addr addr = ss_get_address(&ss);
-    int fd;
-    int error = receive_socket_bind(&addr, ss_get_port(&ss),
-                                    o->receive_buffer, &fd);
+    int error = tunnel_sockets_bind(&addr, ss_get_port(&ss), NULL, sockets);
+    if (!error) {
+        error = tunnel_sockets_set_buffer(sockets, o->receive_buffer);
+    }
     if (error) {
         ovs_fatal(error, "can't receive on %s", where);
     }
-    return fd;
 }
 
 static void
@@ -243,6 +263,7 @@ reload(struct options *o, struct pipeline *pipeline)
     struct config *new_config = NULL;
     char *error = (o->config_path ? config_load(o->config_path, &new_config)
                    : xstrdup("there is no configuration to read again"));
+    failpoint(FAIL_INTAKE_LOADED);
     if (!error) {
         error = pipeline_reconfigure(pipeline, new_config);
     }
@@ -254,6 +275,7 @@ reload(struct options *o, struct pipeline *pipeline)
     }
     config_destroy(o->config);
     o->config = new_config;
+    failpoint(FAIL_INTAKE_RELOADED);
 }
 
 static void
@@ -274,6 +296,10 @@ receive_loop(struct options *o, struct pipeline *pipeline,
             pipeline_drain(pipeline);
         } else {
             receive_socket_wait(receive, timeout_ms);
+        }
+        if (must_close) {
+            must_close = 0;
+            pipeline_close_batches(pipeline);
         }
         if (must_reload) {
             must_reload = 0;
@@ -312,13 +338,13 @@ make_directory(const char *path)
     }
 }
 
-/* Returns the receiver for the socket. */
+/* Returns the receiver for the sockets. */
 static struct receive *
-open_receive(const struct options *o, int fd)
+open_receive(const struct options *o, const struct tunnel_sockets *sockets)
 {
     char *path = xasprintf("%s/intake.rx", o->run);
     struct receive *receive;
-    int error = receive_socket_create(fd, path, &receive);
+    int error = receive_socket_create(sockets, path, &receive);
     if (error) {
         ovs_fatal(error, "can't receive by way of %s", path);
     }
@@ -390,9 +416,9 @@ directory_of(const char *path)
     return path ? dir_name(path) : NULL;
 }
 
-/* Shuts this process in with what it needs from now on; 'fd' is the socket. */
+/* Shuts this process in with what it needs from now on. */
 static void
-enter_sandbox(const struct options *o, int fd)
+enter_sandbox(const struct options *o, const struct tunnel_sockets *sockets)
 {
     char *config_dir = directory_of(o->config_path);
     char *snapshot_dir = directory_of(o->snapshot);
@@ -414,7 +440,7 @@ enter_sandbox(const struct options *o, int fd)
             dirs[n++] = candidates[i];
         }
     }
-    check(sandbox_enter(dirs, n, fd, o->bfd_sessions > 0));
+    check(sandbox_enter(dirs, n, sockets, o->bfd_sessions > 0));
     free(config_dir);
     free(snapshot_dir);
 }
@@ -424,6 +450,7 @@ main(int argc, char *argv[])
 {
     struct options o = {
         .fd = -1,
+        .n_fds = 1,
         .port = 6081,
         .option_class = 0xff53,
         .receive_buffer = 32 << 20,
@@ -433,6 +460,7 @@ main(int argc, char *argv[])
 
     set_program_name(argv[0]);
     no_dump();
+    failpoints_init();
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     parse_options(argc, argv, &o);
     apply_config(&o);
@@ -441,13 +469,14 @@ main(int argc, char *argv[])
     make_directory(o.spool);
 
     struct intake_stats *stats = open_stats(&o);
-    int fd = o.pcap ? -1 : open_socket(&o);
-    struct receive *receive = o.pcap ? NULL : open_receive(&o, fd);
+    struct tunnel_sockets sockets;
+    open_sockets(&o, &sockets);
+    struct receive *receive = sockets.n ? open_receive(&o, &sockets) : NULL;
     struct pipeline *pipeline = open_pipeline(&o, receive, stats);
     if (receive) {
         /* Before the packets that a dead process left, any of which may have
          * been its death. */
-        enter_sandbox(&o, fd);
+        enter_sandbox(&o, &sockets);
         check(pipeline_recover(pipeline));
         VLOG_INFO("receiving");
         receive_loop(&o, pipeline, receive, stats);

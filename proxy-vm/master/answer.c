@@ -1,41 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Answers to what comes in by the control socket.  See answer.h. */
+ * Answers to what comes in by the control socket: the messages, and which verb
+ * is answered where.  See answer.h. */
 #include <config.h>
 
-#include "answer.h"
+#include "answer-private.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy-config.h"
-#include "control-frame.h"
-#include "drop.h"
-#include "master.h"
 #include "openvswitch/ofpbuf.h"
 #include "printable.h"
-#include "spool.h"
-#include "stats.h"
-#include "util.h"
 
 enum {
-    /* Entries of each list in one Response: the largest entry, a tenant with
-     * all its strings, has less than 1 KiB. */
-    MAX_ENTRIES = 1024,
+    /* Entries of each list in one Response: the largest two that go together,
+     * a tenant and a destination with all their strings, have less than 4
+     * KiB. */
+    MAX_ENTRIES = 256,
+    /* A statement has all reasons of drop.def. */
+    MAX_STATEMENTS = 64,
+    /* A VM has what is known of it, and of what changed what it was: twice
+     * MERGE_MAX_VALUE_BYTES, and what protobuf puts around that. */
+    MAX_VMS_KNOWN = 4,
 };
 
-/* An answer while it is made.  Strings and entries are the answer's own. */
-struct draft {
-    Sluice__Response response;
-    size_t allocated_tenants, allocated_vms, allocated_counters,
-           allocated_spools;
-    void **owned;
-    size_t n_owned, allocated_owned;
-};
-
-/* Makes 'p' part of 'd', which will free it. */
-static void *
+void *
 own(struct draft *d, void *p)
 {
     if (d->n_owned >= d->allocated_owned) {
@@ -45,18 +34,6 @@ own(struct draft *d, void *p)
     d->owned[d->n_owned++] = p;
     return p;
 }
-
-/* Allocates an entry and appends it to the list of 'd' that is called LIST. */
-#define ADD(D, TYPE, LIST, ALLOCATED)                                   \
-    ({                                                                  \
-        Sluice__Response *r__ = &(D)->response;                         \
-        if (r__->n_##LIST >= (D)->ALLOCATED) {                          \
-            r__->LIST = x2nrealloc(r__->LIST, &(D)->ALLOCATED,          \
-                                   sizeof *r__->LIST);                  \
-        }                                                               \
-        r__->LIST[r__->n_##LIST++] = own(D, xmalloc(sizeof(TYPE)));     \
-        r__->LIST[r__->n_##LIST - 1];                                   \
-    })
 
 static void
 draft_init(struct draft *d)
@@ -75,6 +52,13 @@ draft_uninit(struct draft *d)
     free(d->response.vms);
     free(d->response.counters);
     free(d->response.spool);
+    free(d->response.rules);
+    free(d->response.destinations);
+    free(d->response.ledger);
+    free(d->response.batches);
+    free(d->response.context);
+    free(d->response.sources);
+    free(d->response.snapshots);
 }
 
 static void
@@ -90,13 +74,20 @@ put_message(const Sluice__Response *response, struct ofpbuf *out)
 /* Points '*part' to the entries from 'start' on of a list of '*n', as many as
  * fit.  Returns true if that leaves some. */
 static bool
-cut(void *list, size_t entry_size, size_t start, size_t *n, void *part)
+cut_some(void *list, size_t entry_size, size_t start, size_t max, size_t *n,
+         void *part)
 {
     size_t rest = *n > start ? *n - start : 0;
 
     *(void **) part = (char *) list + MIN(start, *n) * entry_size;
-    *n = MIN(rest, MAX_ENTRIES);
-    return rest > MAX_ENTRIES;
+    *n = MIN(rest, max);
+    return rest > max;
+}
+
+static bool
+cut(void *list, size_t entry_size, size_t start, size_t *n, void *part)
+{
+    return cut_some(list, entry_size, start, MAX_ENTRIES, n, part);
 }
 
 /* Sends 'd' as several messages if need be. */
@@ -114,6 +105,22 @@ draft_put(const struct draft *d, struct ofpbuf *out)
                     &part.n_counters, &part.counters);
         more |= cut(part.spool, sizeof *part.spool, start, &part.n_spool,
                     &part.spool);
+        more |= cut_some(part.ledger, sizeof *part.ledger,
+                         start / MAX_ENTRIES * MAX_STATEMENTS,
+                         MAX_STATEMENTS, &part.n_ledger, &part.ledger);
+        more |= cut(part.rules, sizeof *part.rules, start, &part.n_rules,
+                    &part.rules);
+        more |= cut(part.destinations, sizeof *part.destinations, start,
+                    &part.n_destinations, &part.destinations);
+        more |= cut(part.batches, sizeof *part.batches, start,
+                    &part.n_batches, &part.batches);
+        more |= cut_some(part.context, sizeof *part.context,
+                         start / MAX_ENTRIES * MAX_VMS_KNOWN, MAX_VMS_KNOWN,
+                         &part.n_context, &part.context);
+        more |= cut(part.sources, sizeof *part.sources, start,
+                    &part.n_sources, &part.sources);
+        more |= cut(part.snapshots, sizeof *part.snapshots, start,
+                    &part.n_snapshots, &part.snapshots);
         part.more = more;
         put_message(&part, out);
     }
@@ -128,51 +135,19 @@ answer_error(const char *sentence, struct ofpbuf *out)
     put_message(&response, out);
 }
 
-/* What foreigners wrote is made printable before anyone's terminal sees it. */
-static char *
+char *
 own_printable(struct draft *d, const char *s, size_t size)
 {
     return own(d, make_printable(s, size));
 }
 
-static char *
+char *
 own_string(struct draft *d, const char *s)
 {
     return own(d, xstrdup(s ? s : ""));
 }
 
-/* Maps the counters of intake, or returns null if it never ran. */
-static const struct intake_stats *
-map_intake(const struct master *m)
-{
-    const struct intake_stats *stats = NULL;
-    char *path = config_path_intake_stats(m->config);
-
-    intake_stats_map_ro(path, &stats);
-    free(path);
-    return stats;
-}
-
-static const struct ship_stats *
-map_ship(const struct master *m, uint32_t tenant)
-{
-    const struct ship_stats *stats = NULL;
-    char *path = config_path_ship_stats(m->config, tenant);
-
-    ship_stats_map_ro(path, &stats);
-    free(path);
-    return stats;
-}
-
-static void
-get_totals(const struct master *m, uint32_t tenant, struct spool_totals *ret)
-{
-    if (spool_totals(m->spool, tenant, ret)) {
-        memset(ret, 0, sizeof *ret);
-    }
-}
-
-static void
+void
 answer_status(struct master *m, struct draft *d)
 {
     Sluice__Status *status = own(d, xmalloc(sizeof *status));
@@ -199,240 +174,7 @@ answer_status(struct master *m, struct draft *d)
     d->response.status = status;
 }
 
-static const struct stats_tenant *
-find_tenant(const struct intake_stats *stats, uint32_t tenant)
-{
-    for (size_t i = 0; stats && i < STATS_MAX_TENANTS; i++) {
-        const struct stats_tenant *t = &stats->tenants[i];
-        uint64_t id = stats_get(&t->tenant);
-        if (!id || id == tenant) {
-            return id ? t : NULL;
-        }
-    }
-    return NULL;
-}
-
-static void
-answer_tenant(struct master *m, struct draft *d,
-              const struct config_tenant *tenant,
-              const struct stats_tenant *in)
-{
-    const struct ship_stats *ship = map_ship(m, tenant->id);
-    Sluice__Tenant *t = ADD(d, Sluice__Tenant, tenants, allocated_tenants);
-    struct spool_totals totals;
-
-    get_totals(m, tenant->id, &totals);
-    sluice__tenant__init(t);
-    t->id = tenant->id;
-    t->name = own_string(d, tenant->name);
-    t->server = own_string(d, tenant->server);
-    t->state = own_string(d, "not running");
-    t->spooled = totals.n_lines;
-    t->quarantined = totals.n_quarantined_lines;
-    if (in) {
-        t->received = stats_get(&in->counters[TENANT_RECEIVED]);
-        t->dropped = stats_get(&in->counters[TENANT_DROPPED]);
-        t->open = stats_get(&in->counters[TENANT_OPEN]);
-        t->announced = stats_get(&in->counters[TENANT_ANNOUNCED]);
-        t->redactions = stats_get(&in->counters[TENANT_REDACTIONS]);
-        t->bytes = stats_get(&in->counters[TENANT_BYTES]);
-    }
-    if (ship) {
-        t->state = own_string(d, ship_state_name(stats_get(&ship->state)));
-        t->error = own_printable(d, ship->error, sizeof ship->error);
-        t->shipped = stats_get(&ship->counters[SHIP_SHIPPED]);
-        t->dropped += stats_get(&ship->counters[SHIP_DROPPED]);
-    }
-    stats_unmap(ship);
-}
-
-static void
-answer_tenants(struct master *m, struct draft *d)
-{
-    const struct intake_stats *stats = map_intake(m);
-
-    for (size_t i = 0; i < m->config->tenants_count; i++) {
-        const struct config_tenant *tenant = &m->config->tenants[i];
-        answer_tenant(m, d, tenant, find_tenant(stats, tenant->id));
-    }
-    stats_unmap(stats);
-}
-
-static char *
-format_vtep(const uint8_t vtep[16])
-{
-    char buffer[INET6_ADDRSTRLEN];
-    struct in6_addr addr;
-
-    memcpy(&addr, vtep, sizeof addr);
-    if (IN6_IS_ADDR_V4MAPPED(&addr)) {
-        inet_ntop(AF_INET, &addr.s6_addr[12], buffer, sizeof buffer);
-    } else {
-        inet_ntop(AF_INET6, &addr, buffer, sizeof buffer);
-    }
-    return xstrdup(buffer);
-}
-
-static void
-answer_vm(struct draft *d, const struct stats_source *s)
-{
-    Sluice__Vm *vm = ADD(d, Sluice__Vm, vms, allocated_vms);
-
-    sluice__vm__init(vm);
-    vm->tenant = stats_get(&s->tenant);
-    if (!is_all_zeros(s->vm, sizeof s->vm)) {
-        vm->vm.data = own(d, xmemdup(s->vm, sizeof s->vm));
-        vm->vm.len = sizeof s->vm;
-    }
-    vm->name = own_printable(d, s->vm_name, sizeof s->vm_name);
-    vm->claimed_host = own_printable(d, s->claimed_host,
-                                     sizeof s->claimed_host);
-    vm->vtep = own(d, format_vtep(s->vtep));
-    vm->ofp_port = stats_get(&s->ofp_port);
-    vm->mac.data = own(d, xmemdup(s->mac, 6));
-    vm->mac.len = 6;
-    vm->origin = own_string(d, stats_get(&s->stock) ? "stock" : "sluice");
-    vm->seq_epoch = stats_get(&s->seq_epoch);
-    vm->seq_highest = stats_get(&s->seq_highest);
-    vm->sent = stats_get(&s->sent);
-    vm->received = stats_get(&s->received);
-    vm->lost = stats_get(&s->lost);
-    vm->before = stats_get(&s->before);
-    vm->announced = stats_get(&s->announced);
-    vm->tls_streams = stats_get(&s->tls_streams);
-    vm->replayed = stats_get(&s->replayed);
-    vm->bytes = stats_get(&s->bytes);
-    vm->redactions = stats_get(&s->redactions);
-    vm->last_ns = stats_get(&s->last_ns);
-    vm->clock_skew_known = stats_get(&s->clock_skew_known);
-    vm->clock_skew_ms = stats_get(&s->clock_skew_ms);
-    vm->host_mismatches = stats_get(&s->host_mismatches);
-}
-
-static void
-answer_vms(struct master *m, struct draft *d)
-{
-    const struct intake_stats *stats = map_intake(m);
-
-    for (size_t i = 0; stats && i < STATS_MAX_SOURCES; i++) {
-        if (stats_get(&stats->sources[i].tenant)) {
-            answer_vm(d, &stats->sources[i]);
-        }
-    }
-    stats_unmap(stats);
-}
-
-static void
-add_counter(struct draft *d, const char *program, uint32_t tenant,
-            const struct counter_info *info, uint64_t value)
-{
-    Sluice__Counter *c = ADD(d, Sluice__Counter, counters,
-                             allocated_counters);
-
-    sluice__counter__init(c);
-    c->program = own_string(d, program);
-    c->tenant = tenant;
-    c->name = own_string(d, info->name);
-    c->value = value;
-    c->unit = own_string(d, info->unit);
-    c->text = own_string(d, info->text);
-}
-
-static void
-add_counters(struct draft *d, const char *program, uint32_t tenant,
-             const struct counter_info *infos, const uint64_t *values,
-             size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        add_counter(d, program, tenant, &infos[i], stats_get(&values[i]));
-    }
-}
-
-/* Adds the reasons for which packets of 'tenant' were dropped, other than
- * those for which none was. */
-static void
-add_drops(struct draft *d, uint32_t tenant, const uint64_t *drops)
-{
-    for (int i = SLUICE_DROP_NONE + 1; i < SLUICE_N_DROPS; i++) {
-        if (drops[i]) {
-            struct counter_info info = {
-                .name = sluice_drop_name(i),
-                .unit = "packets",
-                .text = sluice_drop_text(i),
-            };
-            add_counter(d, "intake", tenant, &info, drops[i]);
-        }
-    }
-}
-
-/* Adds what intake counted for 'tenant', and takes its drops off 'rest'. */
-static void
-add_intake_tenant(struct draft *d, uint32_t tenant,
-                  const struct stats_tenant *stats,
-                  uint64_t rest[SLUICE_N_DROPS])
-{
-    uint64_t drops[SLUICE_N_DROPS];
-
-    for (int i = 0; i < SLUICE_N_DROPS; i++) {
-        drops[i] = stats_get(&stats->drops[i]);
-        rest[i] -= MIN(rest[i], drops[i]);
-    }
-    add_counters(d, "intake", tenant, tenant_counters, stats->counters,
-                 N_TENANT_COUNTERS);
-    add_drops(d, tenant, drops);
-}
-
-static void
-answer_counters(struct master *m, struct draft *d)
-{
-    const struct intake_stats *stats = map_intake(m);
-    uint64_t rest[SLUICE_N_DROPS] = { 0 };
-
-    if (stats) {
-        add_counters(d, "intake", 0, intake_counters, stats->counters,
-                     N_INTAKE_COUNTERS);
-        for (int i = 0; i < SLUICE_N_DROPS; i++) {
-            rest[i] = stats_get(&stats->drops[i]);
-        }
-    }
-    for (size_t i = 0; i < m->config->tenants_count; i++) {
-        uint32_t id = m->config->tenants[i].id;
-        const struct stats_tenant *in = find_tenant(stats, id);
-        if (in) {
-            add_intake_tenant(d, id, in, rest);
-        }
-        const struct ship_stats *ship = map_ship(m, id);
-        if (ship) {
-            add_counters(d, "ship", id, ship_counters, ship->counters,
-                         N_SHIP_COUNTERS);
-        }
-        stats_unmap(ship);
-    }
-    /* Each drop once: here those that are no tenant's. */
-    add_drops(d, 0, rest);
-    stats_unmap(stats);
-}
-
-static void
-answer_spool(struct master *m, struct draft *d)
-{
-    for (size_t i = 0; i < m->config->tenants_count; i++) {
-        Sluice__SpoolTenant *s = ADD(d, Sluice__SpoolTenant, spool,
-                                     allocated_spools);
-        struct spool_totals totals;
-
-        sluice__spool_tenant__init(s);
-        s->tenant = m->config->tenants[i].id;
-        get_totals(m, s->tenant, &totals);
-        s->batches = totals.n_batches;
-        s->lines = totals.n_lines;
-        s->bytes = totals.n_bytes;
-        s->quarantined_batches = totals.n_quarantined_batches;
-        s->quarantined_lines = totals.n_quarantined_lines;
-    }
-}
-
-static void
+void
 answer_reload(struct master *m, struct draft *d)
 {
     d->response.error = own_string(d, master_reload(m));
@@ -448,8 +190,27 @@ static const struct {
 #undef VERB
 };
 
+/* Returns true if 'verb' changes nothing and moves no line. */
+static bool
+only_asks(Sluice__Verb verb)
+{
+    static const Sluice__Verb asking[] = {
+        SLUICE__VERB__STATUS, SLUICE__VERB__TENANTS, SLUICE__VERB__VMS,
+        SLUICE__VERB__COUNTERS, SLUICE__VERB__SPOOL, SLUICE__VERB__RULES,
+        SLUICE__VERB__LEDGER, SLUICE__VERB__CONTEXT_STATS,
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(asking); i++) {
+        if (asking[i] == verb) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void
-answer_request(void *master, struct slice message, struct ofpbuf *out)
+answer_request(void *master, struct slice message, bool may_change,
+               struct ofpbuf *out)
 {
     Sluice__Request *request = control_unpack_request(message);
     struct draft d;
@@ -460,12 +221,27 @@ answer_request(void *master, struct slice message, struct ofpbuf *out)
         return;
     }
 
+    draft_init(&d);
+    if (!may_change && !only_asks(request->verb)) {
+        answer_error("this user may only ask; be another one.", out);
+        goto out;
+    }
+    if (request->verb >= SLUICE__VERB__SPOOL_LIST
+        && request->verb <= SLUICE__VERB__SPOOL_DROP) {
+        answer_batches(master, request, &d);
+        draft_put(&d, out);
+        goto out;
+    }
+    if (request->verb >= SLUICE__VERB__CONTEXT_GET
+        && request->verb <= SLUICE__VERB__CONTEXT_DIFF) {
+        answer_context(master, request, &d);
+        draft_put(&d, out);
+        goto out;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         if (verbs[i].verb == request->verb) {
-            draft_init(&d);
             verbs[i].answer(master, &d);
             draft_put(&d, out);
-            draft_uninit(&d);
             goto out;
         }
     }
@@ -473,5 +249,6 @@ answer_request(void *master, struct slice message, struct ofpbuf *out)
                  "sluiced's version.", out);
 
 out:
+    draft_uninit(&d);
     control_free_request(request);
 }

@@ -8,13 +8,17 @@
 #ifndef SLUICE_ANSWER_H
 #define SLUICE_ANSWER_H 1
 
+#include <stdbool.h>
+
 #include "slice.h"
 
 struct master;
 struct ofpbuf;
 
-/* Appends to 'out' the answer to 'request'; messages with their headers. */
-void answer_request(void *master, struct slice request, struct ofpbuf *out);
+/* Appends to 'out' the answer to 'request'; messages with their headers.
+ * Without 'may_change' only what changes nothing is done. */
+void answer_request(void *master, struct slice request, bool may_change,
+                    struct ofpbuf *out);
 
 /* Appends a message that holds nothing but 'sentence'. */
 void answer_error(const char *sentence, struct ofpbuf *out);

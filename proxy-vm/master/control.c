@@ -6,6 +6,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,6 +40,7 @@ struct client {
     struct ofpbuf out;          /* What is still to be sent. */
     long long int deadline_ms;
     bool last;                  /* Close once 'out' is sent. */
+    bool may_change;            /* Not only ask. */
 };
 
 struct control {
@@ -163,6 +165,16 @@ is_allowed(int fd, struct ucred *ret_peer)
             || in_our_group(fd, ret_peer));
 }
 
+/* Whom sluice-metrics becomes, which must not change anything, whoever takes it
+ * over. */
+static bool
+is_nobody(const struct ucred *peer)
+{
+    const struct passwd *nobody = getpwnam("nobody");
+
+    return nobody && peer->uid == nobody->pw_uid;
+}
+
 /* Answers with 'sentence', and that was it. */
 static void
 turn_away(struct client *client, const char *sentence)
@@ -184,7 +196,9 @@ accept_client(struct control *control, int fd)
     ovs_list_push_back(&control->clients, &client->node);
     control->n_clients++;
 
-    if (!is_allowed(fd, &peer)) {
+    bool allowed = is_allowed(fd, &peer);
+    client->may_change = allowed && !is_nobody(&peer);
+    if (!allowed) {
         VLOG_WARN_RL(&rl, "process %ld of user %u is turned away",
                      (long int) peer.pid, peer.uid);
         char *sentence = xasprintf(
@@ -214,7 +228,7 @@ client_read(struct control *control, struct client *client)
         case CONTROL_READY:
             control->answer(control->aux,
                             control_reader_message(&client->reader),
-                            &client->out);
+                            client->may_change, &client->out);
             control_reader_next(&client->reader);
             client->deadline_ms = time_msec() + PATIENCE_MS;
             break;

@@ -10,15 +10,18 @@
 #ifndef SLUICE_CONTROL_H
 #define SLUICE_CONTROL_H 1
 
+#include <stdbool.h>
+
 #include "slice.h"
 
 struct control;
 struct ofpbuf;
 
 /* Answers 'request', a message without its header, by appending to 'out' one
- * or more messages with theirs. */
+ * or more messages with theirs.  Without 'may_change', whoever sent it is not
+ * to change anything. */
 typedef void control_answer_func(void *aux, struct slice request,
-                                 struct ofpbuf *out);
+                                 bool may_change, struct ofpbuf *out);
 
 /* Listens at 'path', in place of whatever socket is there.  Returns null and
  * '*ret', or a malloc()ed sentence. */

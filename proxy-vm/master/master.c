@@ -11,12 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "failpoint.h"
 #include "proxy-config.h"
 #include "host-keys.h"
+#include "ledger-keeper.h"
+#include "ledger-restore.h"
+#include "recipients.h"
 #include "redaction.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "service.h"
 #include "setup.h"
+#include "spool-command.h"
 #include "spool.h"
 #include "timeval.h"
 #include "util.h"
@@ -32,6 +38,7 @@ enum {
     SHIP_PATIENCE_MS = 3 * 1000,    /* Besides the hold time. */
     SHIP_MAX_HOLD_MS = 30 * 1000,   /* Of the hold time, so much at most. */
     CONTEXT_PATIENCE_MS = 2 * 1000,
+    METRICS_PATIENCE_MS = 2 * 1000,
 };
 
 /* Stopped any earlier, a shipper leaves batches behind that were sent but not
@@ -43,9 +50,11 @@ ship_patience_ms(const struct config *config)
 }
 
 static char *
-ship_name(uint32_t tenant)
+ship_name(uint32_t tenant, const char *queue)
 {
-    return xasprintf("ship-%"PRIu32, tenant);
+    return (!strcmp(queue, SPOOL_MAIN_QUEUE)
+            ? xasprintf("ship-%"PRIu32, tenant)
+            : xasprintf("ship-%"PRIu32"-%s", tenant, queue));
 }
 
 /* Returns the path of sluice-'what', malloc()ed: in 'libexec', or in a folder
@@ -62,7 +71,7 @@ find_program(const char *libexec, const char *what)
     return path;
 }
 
-enum { MAX_ARGS = 8 };
+enum { MAX_ARGS = 16 };
 
 /* Returns the arguments to run sluice-'what' --config RUNNING with, and stores
  * their number: up to MAX_ARGS have room. */
@@ -85,7 +94,18 @@ add_context(struct master *m)
     size_t n;
     char **argv = program_args(m, "context", &n);
 
-    supervisor_add(&m->supervisor, "context", &argv, -1);
+    supervisor_add(&m->supervisor, "context", &argv);
+}
+
+static void
+add_metrics(struct master *m)
+{
+    if (m->config->metrics.port) {
+        size_t n;
+        char **argv = program_args(m, "metrics", &n);
+
+        supervisor_add(&m->supervisor, "metrics", &argv);
+    }
 }
 
 /* Returns the user that intake has of its own, or null. */
@@ -103,25 +123,30 @@ add_intake(struct master *m)
 
     argv[n++] = xstrdup("--fd");
     argv[n++] = xasprintf("%d", CHILD_FD);
+    argv[n++] = xstrdup("--n-fds");
+    argv[n++] = xasprintf("%u", m->sockets.n);
     if (intake_user(m)) {
         argv[n++] = xstrdup("--host-keys");
         argv[n++] = config_path_host_keys(m->config);
     }
-    m->intake = supervisor_add(&m->supervisor, "intake", &argv, m->socket_fd);
+    m->intake = supervisor_add(&m->supervisor, "intake", &argv);
+    m->intake->sockets = &m->sockets;
     m->intake->backoff_max_ms = INTAKE_BACKOFF_MAX_MS;
     m->intake->user = intake_user(m);
 }
 
 static void
-add_ship(struct master *m, uint32_t tenant)
+add_ship(struct master *m, uint32_t tenant, const char *queue)
 {
-    char *name = ship_name(tenant);
+    char *name = ship_name(tenant, queue);
     size_t n;
     char **argv = program_args(m, "ship", &n);
 
     argv[n++] = xstrdup("--tenant");
     argv[n++] = xasprintf("%"PRIu32, tenant);
-    supervisor_add(&m->supervisor, name, &argv, -1);
+    argv[n++] = xstrdup("--queue");
+    argv[n++] = xstrdup(queue);
+    supervisor_add(&m->supervisor, name, &argv);
     free(name);
 }
 
@@ -170,6 +195,16 @@ prepare(struct master *m, const char *text, size_t size)
     if (!sentence) {
         sentence = setup_lock(m->config, &m->lock_fd);
     }
+    if (!sentence) {
+        sentence = open_spool(m);
+    }
+    if (!sentence) {
+        sentence = ledger_restore(m->config, m->spool);
+        failpoint(FAIL_LEDGER_RESTORED);
+    }
+    if (!sentence) {
+        spool_command_recover(m->config, m->spool);
+    }
     if (!sentence && m->intake_is_own) {
         sentence = setup_ownership(m->config, &m->intake_user);
     }
@@ -177,10 +212,12 @@ prepare(struct master *m, const char *text, size_t size)
         sentence = setup_keys(m->config);
     }
     if (!sentence) {
-        sentence = open_spool(m);
-    }
-    if (!sentence) {
-        sentence = setup_bind(m->config, -1, &m->socket_fd);
+        service_take_sockets(m->config, &m->sockets);
+        if (m->sockets.n) {
+            setup_receive_buffer(m->config, &m->sockets);
+        } else {
+            sentence = setup_bind(m->config, NULL, &m->sockets);
+        }
     }
     return (sentence ? sentence
             : setup_publish(m->config, intake_user(m), text, size));
@@ -198,7 +235,6 @@ master_create(char *config_path, char *libexec, struct master **ret)
     free(config_path);
     m->libexec = libexec;
     m->lock_fd = -1;
-    m->socket_fd = -1;
     m->started_ns = m->loaded_ns = time_wall_usec() * 1000ULL;
     supervisor_init(&m->supervisor);
 
@@ -213,6 +249,9 @@ master_create(char *config_path, char *libexec, struct master **ret)
         sentence = redaction_check(m->config);
     }
     if (!sentence) {
+        sentence = recipients_check(m->config);
+    }
+    if (!sentence) {
         sentence = prepare(m, text, size);
     }
     free(text);
@@ -222,10 +261,16 @@ master_create(char *config_path, char *libexec, struct master **ret)
     }
 
     setup_warn(m->config, intake_user(m));
+    m->ledger = ledger_keeper_start(m->config);
+    service_keep_sockets(&m->sockets);
     add_context(m);
+    add_metrics(m);
     add_intake(m);
     for (size_t i = 0; i < m->config->tenants_count; i++) {
-        add_ship(m, m->config->tenants[i].id);
+        const struct config_tenant *tenant = &m->config->tenants[i];
+        for (unsigned int j = 0; j < config_n_queues(tenant); j++) {
+            add_ship(m, tenant->id, config_queue_name(tenant, j));
+        }
     }
     *ret = m;
     return NULL;
@@ -236,9 +281,8 @@ master_destroy(struct master *m)
 {
     if (m) {
         supervisor_destroy(&m->supervisor);
-        if (m->socket_fd >= 0) {
-            close(m->socket_fd);
-        }
+        ledger_keeper_stop(m->ledger);
+        tunnel_sockets_close(&m->sockets);
         spool_close(m->spool);
         config_destroy(m->config);
         if (m->lock_fd >= 0) {
@@ -293,74 +337,136 @@ batches_changed(const struct config *old, const struct config *new)
             || old->batch.max_delay_ms != new->batch.max_delay_ms);
 }
 
-/* Returns true if the shipper of 'tenant', which is in both, was started with
- * what is no longer right. */
+/* Returns true if the destinations of 'tenant' have other names: those of
+ * other queues say which lines a shipper leaves to them. */
+static bool
+names_changed(const struct config *old, const struct config *new,
+              uint32_t tenant)
+{
+    const struct config_tenant *a = config_find_tenant(old, tenant);
+    const struct config_tenant *b = config_find_tenant(new, tenant);
+    bool changed = a->destinations_count != b->destinations_count;
+
+    for (unsigned int i = 0; i < a->destinations_count && !changed; i++) {
+        changed = strcmp(a->destinations[i].name, b->destinations[i].name);
+    }
+    return changed;
+}
+
+/* Returns true if the shipper of a queue that is in both was started with what
+ * is no longer right. */
 static bool
 ship_changed(const struct config *old, const struct config *new,
-             uint32_t tenant)
+             uint32_t tenant, const char *queue)
 {
-    return (strcmp(config_find_tenant(old, tenant)->server,
-                   config_find_tenant(new, tenant)->server)
-            || strcmp(old->output.sd_id, new->output.sd_id)
-            || old->output.hold_ms != new->output.hold_ms
-            || old->output.timeout_ms != new->output.timeout_ms
-            || old->output.backoff_max_ms != new->output.backoff_max_ms);
+    size_t n_old, n_new;
+    const struct config_destination *a = config_queue_destinations(
+        config_find_tenant(old, tenant), queue, &n_old);
+    const struct config_destination *b = config_queue_destinations(
+        config_find_tenant(new, tenant), queue, &n_new);
+    bool changed = (n_old != n_new || names_changed(old, new, tenant)
+                    || strcmp(old->batch.durability, new->batch.durability)
+                    || strcmp(old->output.sd_id, new->output.sd_id)
+                    || old->output.hold_ms != new->output.hold_ms
+                    || old->output.timeout_ms != new->output.timeout_ms
+                    || old->output.backoff_max_ms
+                       != new->output.backoff_max_ms);
+
+    for (size_t i = 0; i < n_old && !changed; i++) {
+        changed = !config_destination_equals(&a[i], &b[i]);
+    }
+    return changed;
 }
 
 static struct child *
-find_ship(const struct master *m, uint32_t tenant)
+find_ship(const struct master *m, uint32_t tenant, const char *queue)
 {
-    char *name = ship_name(tenant);
+    char *name = ship_name(tenant, queue);
     struct child *ship = supervisor_find(&m->supervisor, name);
 
     free(name);
     return ship;
 }
 
-/* Has a shipper for each tenant of the new configuration and for no other.
- * One that nothing changed for keeps its session: whatever is on its way would
- * be sent again. */
+bool
+master_has_ship(const struct master *m, uint32_t tenant, const char *queue)
+{
+    return find_ship(m, tenant, queue) != NULL;
+}
+
+/* Returns true if 'config' has that queue. */
+static bool
+has_queue(const struct config *config, uint32_t id, const char *queue)
+{
+    const struct config_tenant *tenant = config_find_tenant(config, id);
+
+    return tenant && config_has_queue(tenant, queue);
+}
+
+/* Has a shipper for each queue of the new configuration and for no other.  One
+ * that nothing changed for keeps its session: whatever is on its way would be
+ * sent again. */
 static void
 follow_tenants(struct master *m, const struct config *old)
 {
     unsigned int patience_ms = ship_patience_ms(old);
 
     for (size_t i = 0; i < old->tenants_count; i++) {
-        uint32_t id = old->tenants[i].id;
-        if (!config_find_tenant(m->config, id)) {
-            struct child *ship = find_ship(m, id);
-            if (ship) {
+        const struct config_tenant *tenant = &old->tenants[i];
+        for (unsigned int j = 0; j < config_n_queues(tenant); j++) {
+            const char *queue = config_queue_name(tenant, j);
+            struct child *ship = find_ship(m, tenant->id, queue);
+            if (ship && !has_queue(m->config, tenant->id, queue)) {
                 child_stop(ship, patience_ms);
             }
         }
     }
     for (size_t i = 0; i < m->config->tenants_count; i++) {
-        uint32_t id = m->config->tenants[i].id;
-        /* One that was taken out a moment ago may still be stopping. */
-        struct child *ship = find_ship(m, id);
-        if (!ship) {
-            add_ship(m, id);
-        } else if (!config_find_tenant(old, id)
-                   || ship_changed(old, m->config, id)) {
-            child_restart(ship, patience_ms);
+        const struct config_tenant *tenant = &m->config->tenants[i];
+        for (unsigned int j = 0; j < config_n_queues(tenant); j++) {
+            const char *queue = config_queue_name(tenant, j);
+            /* One that was taken out a moment ago may still be stopping. */
+            struct child *ship = find_ship(m, tenant->id, queue);
+            if (!ship) {
+                add_ship(m, tenant->id, queue);
+            } else if (!has_queue(old, tenant->id, queue)
+                       || ship_changed(old, m->config, tenant->id, queue)) {
+                child_restart(ship, patience_ms);
+            }
         }
     }
 }
 
-/* Has intake use the new configuration, and 'socket_fd' unless it is -1. */
+/* Tells intake how many sockets it gets when it starts again. */
 static void
-follow_intake(struct master *m, const struct config *old, int socket_fd)
+tell_n_sockets(struct master *m)
 {
-    if (socket_fd >= 0) {
-        close(m->socket_fd);
-        m->socket_fd = socket_fd;
-        m->intake->fd = socket_fd;
+    for (char **arg = m->intake->argv; *arg; arg++) {
+        if (!strcmp(*arg, "--n-fds")) {
+            free(arg[1]);
+            arg[1] = xasprintf("%u", m->sockets.n);
+            return;
+        }
+    }
+    OVS_NOT_REACHED();
+}
+
+/* Has intake use the new configuration, and other 'sockets' if there are. */
+static void
+follow_intake(struct master *m, const struct config *old,
+              const struct tunnel_sockets *sockets)
+{
+    if (sockets->n) {
+        tunnel_sockets_close(&m->sockets);
+        m->sockets = *sockets;
+        tell_n_sockets(m);
+        service_keep_sockets(&m->sockets);
     } else if (old->tunnel.receive_buffer
                != m->config->tunnel.receive_buffer) {
-        /* The socket is one, whoever holds a descriptor of it. */
-        setup_receive_buffer(m->config, m->socket_fd);
+        /* A socket is one, whoever holds a descriptor of it. */
+        setup_receive_buffer(m->config, &m->sockets);
     }
-    if (socket_fd >= 0 || batches_changed(old, m->config)
+    if (sockets->n || batches_changed(old, m->config)
         || old->tunnel.bfd_sessions != m->config->tunnel.bfd_sessions) {
         child_restart(m->intake, INTAKE_PATIENCE_MS);
     } else if (m->intake->goal == CHILD_RUN) {
@@ -368,20 +474,43 @@ follow_intake(struct master *m, const struct config *old, int socket_fd)
     }
 }
 
+/* Starts, stops or starts anew the program that serves metrics, if they are to
+ * be served otherwise. */
+static void
+follow_metrics(struct master *m, const struct config *old)
+{
+    const struct config_metrics *a = &old->metrics, *b = &m->config->metrics;
+    struct child *metrics = supervisor_find(&m->supervisor, "metrics");
+
+    if (a->port == b->port && a->max_vms == b->max_vms
+        && !strcmp(a->listen, b->listen)) {
+        return;
+    } else if (!metrics) {
+        add_metrics(m);
+    } else if (b->port) {
+        child_restart(metrics, METRICS_PATIENCE_MS);
+    } else {
+        child_stop(metrics, METRICS_PATIENCE_MS);
+    }
+}
+
 /* Makes 'new', whose text is published, the running configuration. */
 static void
-adopt(struct master *m, struct config *new, int socket_fd)
+adopt(struct master *m, struct config *new,
+      const struct tunnel_sockets *sockets)
 {
     struct child *context = supervisor_find(&m->supervisor, "context");
     struct config *old = m->config;
 
     m->config = new;
+    follow_metrics(m, old);
     m->loaded_ns = time_wall_usec() * 1000ULL;
     if (context) {
         child_signal(context, SIGHUP);
     }
-    follow_intake(m, old, socket_fd);
+    follow_intake(m, old, sockets);
     follow_tenants(m, old);
+    failpoint(FAIL_CONFIG_ADOPTED);
     config_destroy(old);
 }
 
@@ -389,7 +518,7 @@ static char *
 reload(struct master *m)
 {
     struct config *new = NULL;
-    int socket_fd = -1;
+    struct tunnel_sockets sockets = { .n = 0 };
     char *text = NULL;
     size_t size = 0;
 
@@ -410,8 +539,11 @@ reload(struct master *m)
     if (!sentence) {
         sentence = redaction_check(new);
     }
+    if (!sentence) {
+        sentence = recipients_check(new);
+    }
     if (!sentence && tunnel_moved(m->config, new)) {
-        sentence = setup_bind(new, m->socket_fd, &socket_fd);
+        sentence = setup_bind(new, &m->sockets, &sockets);
     }
     if (!sentence) {
         sentence = setup_publish(new, intake_user(m), text, size);
@@ -419,12 +551,10 @@ reload(struct master *m)
     free(text);
 
     if (!sentence) {
-        adopt(m, new, socket_fd);
+        adopt(m, new, &sockets);
     } else {
         config_destroy(new);
-        if (socket_fd >= 0) {
-            close(socket_fd);
-        }
+        tunnel_sockets_close(&sockets);
     }
     return sentence;
 }
@@ -433,7 +563,9 @@ const char *
 master_reload(struct master *m)
 {
     free(m->refused);
+    service_reloading();
     m->refused = reload(m);
+    service_ready();
     if (m->refused) {
         VLOG_WARN("the configuration that runs is kept: %s", m->refused);
     } else {
@@ -448,6 +580,7 @@ master_stop(struct master *m)
 {
     if (!m->stopping) {
         VLOG_INFO("stopping");
+        service_stopping();
         m->stopping = true;
         child_stop(m->intake, INTAKE_PATIENCE_MS);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The master: holds the running configuration, and has one sluice-context, one
- * sluice-intake and a sluice-ship for each tenant running.
+ * sluice-intake and a sluice-ship for each queue running.
  *
  * In: the configuration file, requests to reload and to stop.
  * Out: the running configuration in the run directory, processes.
@@ -24,8 +24,9 @@ struct master {
     uint64_t loaded_ns;
     struct supervisor supervisor;
     struct spool *spool;
+    struct ledger_keeper *ledger;
     int lock_fd;
-    int socket_fd;
+    struct tunnel_sockets sockets;
 
     /* Private to master.c. */
     bool stopping;
@@ -51,6 +52,10 @@ void master_stop(struct master *);
 
 /* Returns true once all programs have stopped. */
 bool master_is_done(const struct master *);
+
+/* Returns true if a shipper of the queue runs, or will again. */
+bool master_has_ship(const struct master *, uint32_t tenant,
+                     const char *queue);
 
 void master_run(struct master *);
 void master_wait(const struct master *);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -17,10 +18,13 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "failpoint.h"
 #include "host-keys.h"
+#include "recipients.h"
 #include "redaction.h"
 #include "proxy-config.h"
 #include "openvswitch/vlog.h"
@@ -30,7 +34,8 @@
 
 VLOG_DEFINE_THIS_MODULE(setup);
 
-/* Makes the directory 'path' with 'mode', parents with 0755. */
+/* Makes the directory 'path' with 'mode', parents with 0755, whatever the
+ * umask. */
 static int
 make_directory(const char *path, mode_t mode)
 {
@@ -41,18 +46,19 @@ make_directory(const char *path, mode_t mode)
     for (char *p = strchr(copy + 1, '/'); p && !error;
          p = strchr(p + 1, '/')) {
         *p = '\0';
-        if (mkdir(copy, 0755) && errno != EEXIST) {
+        if (mkdir(copy, 0755) ? errno != EEXIST : chmod(copy, 0755)) {
             error = errno;
         }
         *p = '/';
     }
-    if (!error && mkdir(copy, mode) && errno != EEXIST) {
+    if (!error && (mkdir(copy, mode) ? errno != EEXIST : chmod(copy, mode))) {
         error = errno;
     }
     if (!error) {
         error = (stat(copy, &st) ? errno
                  : !S_ISDIR(st.st_mode) ? ENOTDIR
-                 : access(copy, R_OK | W_OK | X_OK) ? errno
+                 : faccessat(AT_FDCWD, copy, R_OK | W_OK | X_OK, AT_EACCESS)
+                 ? errno
                  : 0);
     }
     free(copy);
@@ -61,12 +67,27 @@ make_directory(const char *path, mode_t mode)
 
 #define INTAKE_USER "sluice-intake"
 
+/* Returns true if this process may start others as another user: it is root, or
+ * a service manager left it that one right of root's. */
+static bool
+may_change_user(void)
+{
+    struct __user_cap_header_struct header = {
+        .version = _LINUX_CAPABILITY_VERSION_3,
+    };
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    return (!geteuid()
+            || (!syscall(SYS_capget, &header, data)
+                && data[0].effective & UINT32_C(1) << CAP_SETUID));
+}
+
 char *
 setup_intake_user(const struct config *config, bool *ret_is_own,
                   struct child_user *ret_user)
 {
     const char *name = config->intake.user ? config->intake.user : INTAKE_USER;
-    bool is_own = !geteuid();
+    bool is_own = may_change_user();
 
     if (is_own) {
         const struct passwd *user = getpwnam(name);
@@ -118,11 +139,13 @@ setup_ownership(const struct config *config, const struct child_user *intake)
     if (!error) {
         error = give_to(config->paths.spool, intake);
     }
-    /* Intake reads the running configuration in the one, the snapshot in the
-     * other, whose files get its group. */
+    /* Intake reads the running configuration in the one, whose owner stays: if
+     * it is not the one that systemd gave it, systemd gives all that is in
+     * there back at each start and reload.  In the other is the snapshot, whose
+     * files get the directory's group. */
     if (!error
-        && (chown(config->paths.run, -1, intake->gid)
-            || chown(context, -1, intake->gid) || chmod(context, 02750))) {
+        && (chmod(config->paths.run, 0751)
+            || chown(context, -1, intake->gid) || chmod(context, 0750))) {
         error = errno;
     }
     char *sentence = (error ? xasprintf(
@@ -174,9 +197,9 @@ setup_warn(const struct config *config, const struct child_user *intake)
 {
     struct statfs st;
 
-    if (!intake && !geteuid()) {
+    if (!intake && may_change_user()) {
         VLOG_WARN("there is no user "INTAKE_USER", so the program that reads "
-                  "what guests send runs as root; make it with useradd "
+                  "what guests send has our rights; make it with useradd "
                   "--system "INTAKE_USER".");
     }
 
@@ -247,7 +270,8 @@ write_file(const char *path, gid_t gid, const char *text, size_t size)
     if (fd < 0) {
         return errno;
     }
-    int error = gid != (gid_t) -1 && fchown(fd, -1, gid) ? errno : 0;
+    int error = (gid != (gid_t) -1
+                 && (fchown(fd, -1, gid) || fchmod(fd, 0640)) ? errno : 0);
     while (size && !error) {
         ssize_t n = write(fd, text, size);
         if (n >= 0) {
@@ -275,6 +299,9 @@ publish_host_keys(const struct config *config, const struct child_user *intake)
     if (!sentence) {
         sentence = redaction_copy(config, dir, intake->uid);
     }
+    if (!sentence) {
+        sentence = recipients_copy(config, dir);
+    }
 
     free(dir);
     return sentence;
@@ -293,9 +320,11 @@ setup_publish(const struct config *config, const struct child_user *intake,
     char *temporary = xasprintf("%s.new", path);
     int error = write_file(temporary, intake ? intake->gid : (gid_t) -1, text,
                            size);
+    failpoint(FAIL_CONFIG_WRITTEN);
     if (!error && rename(temporary, path)) {
         error = errno;
     }
+    failpoint(FAIL_CONFIG_PUBLISHED);
     if (error) {
         unlink(temporary);
         sentence = xasprintf("%s can't be written: %s; make room in "
@@ -307,79 +336,32 @@ setup_publish(const struct config *config, const struct child_user *intake,
 }
 
 void
-setup_receive_buffer(const struct config *config, int fd)
+setup_receive_buffer(const struct config *config,
+                     const struct tunnel_sockets *sockets)
 {
-    int size = config->tunnel.receive_buffer;
-
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size)
-        && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size)) {
-        VLOG_WARN("tunnel.receive-buffer: %d bytes refused: %s", size,
-                  ovs_strerror(errno));
+    int error = tunnel_sockets_set_buffer(sockets,
+                                          config->tunnel.receive_buffer);
+    if (error) {
+        VLOG_WARN("tunnel.receive-buffer: %"PRIu32" bytes refused: %s; raise "
+                  "net.core.rmem_max by sysctl(8)",
+                  config->tunnel.receive_buffer, ovs_strerror(error));
     }
 }
 
-static void
-set_option(int fd, int level, int option, int value)
-{
-    if (fd >= 0 && setsockopt(fd, level, option, &value, sizeof value)) {
-        VLOG_WARN("socket option %d: %s", option, ovs_strerror(errno));
-    }
-}
-
-/* Fills in the address to bind to; returns its size. */
-static socklen_t
-tunnel_address(const struct config *config, struct sockaddr_storage *ret)
+char *
+setup_bind(const struct config *config, const struct tunnel_sockets *old,
+           struct tunnel_sockets *ret)
 {
     struct in6_addr addr;
 
     config_parse_address(config->tunnel.listen, &addr);
-    memset(ret, 0, sizeof *ret);
-    if (IN6_IS_ADDR_V4MAPPED(&addr)) {
-        struct sockaddr_in *sin = (struct sockaddr_in *) ret;
-        sin->sin_family = AF_INET;
-        sin->sin_port = htons(config->tunnel.port);
-        memcpy(&sin->sin_addr, &addr.s6_addr[12], sizeof sin->sin_addr);
-        return sizeof *sin;
-    }
-    struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *) ret;
-    sin6->sin6_family = AF_INET6;
-    sin6->sin6_port = htons(config->tunnel.port);
-    sin6->sin6_addr = addr;
-    return sizeof *sin6;
-}
-
-char *
-setup_bind(const struct config *config, int old_fd, int *ret_fd)
-{
-    struct sockaddr_storage address;
-    socklen_t size = tunnel_address(config, &address);
-    int error = 0;
-
-    int fd = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        if (address.ss_family == AF_INET6) {
-            set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-        }
-        /* Only while both have the port; afterwards nobody else may bind. */
-        set_option(old_fd, SOL_SOCKET, SO_REUSEADDR, 1);
-        set_option(fd, SOL_SOCKET, SO_REUSEADDR, old_fd >= 0);
-        error = bind(fd, (struct sockaddr *) &address, size) ? errno : 0;
-        set_option(old_fd, SOL_SOCKET, SO_REUSEADDR, 0);
-        set_option(fd, SOL_SOCKET, SO_REUSEADDR, 0);
-    } else {
-        error = errno;
-    }
-
+    int error = tunnel_sockets_bind(&addr, config->tunnel.port, old, ret);
     if (error) {
-        if (fd >= 0) {
-            close(fd);
-        }
         return xasprintf("tunnel: UDP port %"PRIu16" of %s can't be bound: "
                          "%s; give another tunnel.listen or tunnel.port.",
                          config->tunnel.port, config->tunnel.listen,
                          ovs_strerror(error));
     }
-    setup_receive_buffer(config, fd);
-    *ret_fd = fd;
+    setup_receive_buffer(config, ret);
     return NULL;
 }

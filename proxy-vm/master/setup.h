@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tunnel-sockets.h"
+
 struct child_user;
 struct config;
 
@@ -46,12 +48,14 @@ char *setup_keys(const struct config *);
 char *setup_publish(const struct config *, const struct child_user *intake,
                     const char *text, size_t size);
 
-/* Binds a socket for the tunnel.  'old_fd' is the present one, or -1: where
- * the port stays the same, the two have it at the same time. */
-char *setup_bind(const struct config *, int old_fd, int *ret_fd);
+/* Binds sockets for the tunnel.  'old' are the present ones, or null: where
+ * the port stays the same, both have it at the same time. */
+char *setup_bind(const struct config *, const struct tunnel_sockets *old,
+                 struct tunnel_sockets *ret);
 
-/* Sets the size of the socket's receive buffer; beyond the system's limit if
+/* Sets the size of the sockets' receive buffers; beyond the system's limit if
  * it may. */
-void setup_receive_buffer(const struct config *, int fd);
+void setup_receive_buffer(const struct config *,
+                          const struct tunnel_sockets *);
 
 #endif /* proxy-vm/master/setup.h */

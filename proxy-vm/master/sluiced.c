@@ -21,9 +21,13 @@
 #include "answer.h"
 #include "proxy-config.h"
 #include "control.h"
+#include "failpoint.h"
 #include "host-keys.h"
+#include "recipients.h"
 #include "redaction.h"
 #include "master.h"
+#include "service.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "util.h"
@@ -36,6 +40,7 @@ struct options {
     const char *config;
     const char *libexec;        /* Null: where sluiced itself is. */
     bool check;
+    bool dump;
 };
 
 static void OVS_NO_RETURN
@@ -45,6 +50,9 @@ usage(void)
            "Master of Sluice's proxy.\n\n"
            "  --config FILE   configuration, see sluice.yaml(5)\n"
            "  --check         check the configuration and do nothing else\n"
+           "  --dump-effective  print the configuration with all defaults and "
+           "do\n"
+           "                  nothing else\n"
            "  --libexec DIR   where the other programs are\n"
            "  -h, --help      print this and exit\n"
            "  -V, --version   print the version and exit\n");
@@ -58,12 +66,14 @@ parse_options(int argc, char *argv[])
     enum {
         OPT_CONFIG = UCHAR_MAX + 1,
         OPT_CHECK,
+        OPT_DUMP,
         OPT_LIBEXEC,
         VLOG_OPTION_ENUMS,
     };
     static const struct option long_options[] = {
         { "config", required_argument, NULL, OPT_CONFIG },
         { "check", no_argument, NULL, OPT_CHECK },
+        { "dump-effective", no_argument, NULL, OPT_DUMP },
         { "libexec", required_argument, NULL, OPT_LIBEXEC },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
@@ -80,6 +90,9 @@ parse_options(int argc, char *argv[])
             break;
         case OPT_CHECK:
             options.check = true;
+            break;
+        case OPT_DUMP:
+            options.dump = true;
             break;
         case OPT_LIBEXEC:
             options.libexec = optarg;
@@ -109,7 +122,7 @@ parse_options(int argc, char *argv[])
 }
 
 static int
-check(const char *path)
+check(const char *path, bool dump)
 {
     struct config *config;
     char *sentence = config_load(path, &config);
@@ -119,6 +132,9 @@ check(const char *path)
         if (!sentence) {
             sentence = redaction_check(config);
         }
+        if (!sentence) {
+            sentence = recipients_check(config);
+        }
         if (sentence) {
             config_destroy(config);
         }
@@ -127,6 +143,15 @@ check(const char *path)
         fprintf(stderr, "%s\n", sentence);
         free(sentence);
         return EXIT_FAILURE;
+    }
+    if (dump) {
+        struct ds text = DS_EMPTY_INITIALIZER;
+
+        config_dump(config, &text);
+        fputs(ds_cstr(&text), stdout);
+        ds_destroy(&text);
+        config_destroy(config);
+        return EXIT_SUCCESS;
     }
     printf("%s: ok, %u tenant%s, %u host%s, GENEVE on %s port %"PRIu16"\n",
            path, config->tenants_count,
@@ -199,10 +224,12 @@ run(struct master *master, struct control *control, int signal_fd)
         take_signals(signal_fd, master);
         master_run(master);
         control_run(control);
+        service_run();
 
         poll_fd_wait(signal_fd, POLLIN);
         master_wait(master);
         control_wait(control);
+        service_wait();
         poll_block();
     }
 }
@@ -217,9 +244,10 @@ main(int argc, char *argv[])
     /* Where standard error goes is for the service manager to say. */
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     struct options options = parse_options(argc, argv);
-    if (options.check) {
-        return check(options.config);
+    if (options.check || options.dump) {
+        return check(options.config, options.dump);
     }
+    failpoints_init();
 
     int signal_fd = catch_signals();
     char *sentence = master_create(xstrdup(options.config),
@@ -234,6 +262,7 @@ main(int argc, char *argv[])
     if (!sentence) {
         VLOG_INFO("%s: loaded, %u tenants", master->config_path,
                   master->config->tenants_count);
+        service_ready();
         run(master, control, signal_fd);
         VLOG_INFO("stopped");
     } else {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "failpoint.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "process.h"
@@ -65,14 +67,13 @@ supervisor_destroy(struct supervisor *s)
 }
 
 struct child *
-supervisor_add(struct supervisor *s, const char *name, char ***argv, int fd)
+supervisor_add(struct supervisor *s, const char *name, char ***argv)
 {
     struct child *child = xzalloc(sizeof *child);
 
     child->name = xstrdup(name);
     child->argv = *argv;
     *argv = NULL;
-    child->fd = fd;
     child->backoff_max_ms = BACKOFF_MAX_MS;
     child->goal = CHILD_RUN;
     child->start_at_ms = time_msec();
@@ -137,6 +138,36 @@ give_up(const struct child *child, const char *what)
     _exit(127);
 }
 
+/* Puts the descriptors of 'sockets', which may be null, to where a child finds
+ * them.  Returns how many there are. */
+static unsigned int
+hand_over(const struct tunnel_sockets *sockets)
+{
+    int above[TUNNEL_N_SOCKETS];
+    unsigned int n = sockets ? sockets->n : 0;
+
+    /* First to where none of them can be in the way of another. */
+    for (unsigned int i = 0; i < n; i++) {
+        above[i] = fcntl(sockets->fds[i], F_DUPFD_CLOEXEC, CHILD_FD + n);
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        dup2(above[i], CHILD_FD + i);
+    }
+    return n;
+}
+
+/* Of the rights that a service manager left us, takes those away by which one
+ * becomes another, or ends another's processes.  (Root's it takes not.) */
+static void
+keep_to_own_user(void)
+{
+    static const int rights[] = { CAP_SETUID, CAP_SETGID, CAP_KILL };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, rights[i], 0, 0);
+    }
+}
+
 /* What the new process does; it never returns. */
 static void OVS_NO_RETURN
 become(const struct child *child, pid_t master)
@@ -153,6 +184,15 @@ become(const struct child *child, pid_t master)
                  || setresuid(user->uid, user->uid, user->uid))) {
         give_up(child, ": its user can't be set: ");
     }
+    /* A change from one user that is not root to another takes no rights
+     * away: those in this set would stay. */
+    if (user && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)) {
+        give_up(child, ": its rights can't be taken away: ");
+    }
+    /* sluice-metrics becomes nobody by itself. */
+    if (!user && strcmp(child->name, "metrics")) {
+        keep_to_own_user();
+    }
 
     /* After the change of user, which would undo it.
      *
@@ -163,16 +203,13 @@ become(const struct child *child, pid_t master)
         _exit(1);
     }
 
-    if (child->fd == CHILD_FD) {
-        fcntl(CHILD_FD, F_SETFD, 0);
-    } else if (child->fd >= 0) {
-        dup2(child->fd, CHILD_FD);
-    }
-    close_range(child->fd >= 0 ? CHILD_FD + 1 : CHILD_FD, ~0U, 0);
+    close_range(CHILD_FD + hand_over(child->sockets), ~0U, 0);
 
-    /* A reload must not end a program that can't take the signal yet. */
+    /* A reload must not end a program that can't take the signal yet, nor the
+     * wish that it close its batches. */
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGHUP);
+    sigaddset(&blocked, SIGUSR1);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
     signal(SIGPIPE, SIG_DFL);
     execv(child->argv[0], child->argv);
@@ -216,6 +253,7 @@ start(struct child *child)
     }
     child->pid = pid;
     child->goal = CHILD_RUN;
+    failpoint(FAIL_PROGRAM_STARTED);
     VLOG_INFO("%s: started as process %ld", child->name, (long int) pid);
 }
 

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "openvswitch/list.h"
+#include "tunnel-sockets.h"
 
 /* Whom a program runs as. */
 struct child_user {
@@ -26,7 +27,8 @@ struct child {
     struct ovs_list node;       /* In struct supervisor's 'children'. */
     char *name;                 /* "ship-7". */
     char **argv;                /* Null at its end; argv[0] is the path. */
-    int fd;                     /* Borrowed; handed over as CHILD_FD; or -1. */
+    const struct tunnel_sockets *sockets; /* Borrowed; handed over from CHILD_FD
+                                           * on; or null. */
     unsigned int backoff_max_ms; /* Of the pause before it is started again. */
     const struct child_user *user; /* Borrowed; null: the master's. */
 
@@ -49,7 +51,7 @@ struct child {
 };
 
 enum {
-    CHILD_FD = 3,               /* Where a child finds its descriptor. */
+    CHILD_FD = 3,               /* Where a child finds its first socket. */
 };
 
 struct supervisor {
@@ -65,7 +67,7 @@ void supervisor_destroy(struct supervisor *);
  * strings are malloc()ed, and nulls it.  The program starts with SIGHUP blocked,
  * and takes the signal once it can. */
 struct child *supervisor_add(struct supervisor *, const char *name,
-                             char ***argv, int fd);
+                             char ***argv);
 struct child *supervisor_find(const struct supervisor *, const char *name);
 
 /* Asks 'child' to end (SIGTERM), and kills it if it has not after

@@ -7,11 +7,16 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "failpoint.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "spool-admin.h"
 #include "timeval.h"
 #include "util.h"
+
+#include "ship-journal.h"
 
 VLOG_DEFINE_THIS_MODULE(ship_queue);
 
@@ -21,124 +26,145 @@ enum {
     /* What is sent again, at most, when a session breaks. */
     MAX_IN_FLIGHT = 1024,
 
-    /* Deletions in one go: each is synced, and others wait meanwhile. */
-    MAX_SETTLE = 32,
+    /* Deletions in one go: others wait meanwhile. */
+    MAX_SETTLE = 128,
+
+    /* Deletions that a power cut may undo, so that those batches are sent
+     * again: one sync of the directory is for all of them. */
+    MAX_UNSYNCED = 64,
+    SYNC_MS = 500,              /* After the first of them. */
+    SYNC_RETRY_MS = 1000,       /* After a sync that failed. */
+
+    /* Between looks for batches that came late: before the latest. */
+    LOOK_BACK_MS = 1000,
+    /* The same after one that can be neither read nor set aside: those behind
+     * it have their turn meanwhile. */
+    LOOK_BACK_FAILED_MS = 10 * 1000,
+
+    /* A longer pause than sluiced asks for is none. */
+    MAX_PAUSE_MS = 10 * 1000,
 };
+
+BUILD_ASSERT_DECL((int) MAX_IN_FLIGHT < (int) SHIP_MAX_SENT);
 
 struct in_flight {
     struct spool_item item;
     uint64_t end;               /* In the bytes of the session. */
     uint32_t n_lines;
     uint32_t n_dropped;
+    uint32_t n_routed;
     long long int delivered_at; /* LLONG_MAX: not yet. */
 };
 
 struct ship_queue {
     struct spool *spool;
-    uint32_t tenant;
+    struct spool_queue queue;
     const struct seal_key *key;
     const char *sd_id;
-    uint32_t hold_ms;
     struct ship_stats *stats;
+
+    struct ship_form form;      /* Of this session. */
+    uint32_t hold_ms;
 
     bool has_latest;            /* 'latest' was taken from the spool. */
     struct spool_item latest;
+    long long int look_back_at; /* When to look for older ones, too. */
     struct ship_batch *current; /* The one of 'latest', or null. */
+
+    /* The queue is held while batches are in hand: see spool-admin.h. */
+    int held_fd;                /* -1: it is not. */
+    uint64_t n_commands;        /* The latest of sluiced's that was heeded. */
 
     /* A ring: in flight are the 'n' from 'first' on. */
     struct in_flight ring[MAX_IN_FLIGHT];
     unsigned int first, n;
 
+    unsigned int n_unsynced;    /* Deleted, but the directory not synced. */
+    long long int sync_at;      /* Then, at the latest, if there are any. */
+
     uint64_t n_settled;
     uint64_t n_quarantined;
 };
 
-/* The journal. */
+/* Holding the queue. */
 
-/* Writes down how the counters will be, by 'add', once 'item' has left. */
-static void
-journal_begin(struct ship_queue *q, const struct spool_item *item,
-              const uint64_t add[N_SHIP_COUNTERS])
+/* Returns true if sluiced, who wants to do something to a batch, has asked to
+ * take none in hand. */
+static bool
+is_paused(const struct ship_queue *q)
 {
-    struct ship_journal *j = &q->stats->journal;
+    uint64_t until = stats_get(&q->stats->command.pause_until_ms);
+    uint64_t now = time_msec();
 
-    stats_set(&j->generation, item->generation);
-    stats_set(&j->number, item->number);
-    for (int i = 0; i < N_SHIP_COUNTERS; i++) {
-        stats_set(&j->counters[i],
-                  stats_get(&q->stats->counters[i]) + add[i]);
-    }
-    __atomic_store_n(&j->leaving, 1, __ATOMIC_RELEASE);
+    return now < until && until - now <= MAX_PAUSE_MS;
 }
 
-/* The item has left, or, with 'left' false, it has not. */
-static void
-journal_end(struct ship_queue *q, bool left)
+/* Holds the queue, if it may be held now. */
+static bool
+hold(struct ship_queue *q)
 {
-    struct ship_journal *j = &q->stats->journal;
-
-    if (left) {
-        for (int i = 0; i < N_SHIP_COUNTERS; i++) {
-            stats_set(&q->stats->counters[i], stats_get(&j->counters[i]));
+    if (q->held_fd >= 0) {
+        return true;
+    } else if (is_paused(q)) {
+        return false;
+    }
+    int error = spool_hold(q->spool, &q->queue, &q->held_fd);
+    if (error == EAGAIN || error == ENOENT) {
+        return false;
+    } else if (error) {
+        VLOG_WARN_RL(&rl, "tenant %"PRIu32", queue %s: it can't be held: %s",
+                     q->queue.tenant, q->queue.name, ovs_strerror(error));
+        /* Where there are no locks, sluiced can't have one either. */
+        if (error != ENOLCK && error != EOPNOTSUPP && error != ENOSYS) {
+            return false;
         }
     }
-    __atomic_store_n(&j->leaving, 0, __ATOMIC_RELEASE);
-}
-
-/* Ends what a kill or an error left open, by a look into the spool.  Returns
- * true if the item has left. */
-static bool
-journal_recover(struct ship_queue *q)
-{
-    struct ship_journal *j = &q->stats->journal;
-    struct spool_item item;
-    bool left = (stats_get(&j->leaving)
-                 && spool_find(q->spool, q->tenant, j->generation, j->number,
-                               &item) == ENOENT);
-
-    journal_end(q, left);
-    return left;
-}
-
-/* Notes that the current batch begins to be sent, and counts its lines if that
- * happens again. */
-static void
-journal_sending(struct ship_queue *q)
-{
-    struct ship_journal *j = &q->stats->journal;
-    uint64_t generation = stats_get(&j->sent_generation);
-    uint64_t number = stats_get(&j->sent_number);
-
-    if (stats_get(&j->any_sent)
-        && (q->latest.generation < generation
-            || (q->latest.generation == generation
-                && q->latest.number <= number))) {
-        stats_add(&q->stats->counters[SHIP_RESENT],
-                  ship_batch_n_lines(q->current)
-                  - ship_batch_n_dropped(q->current));
-        return;
+    uint64_t n = stats_get(&q->stats->command.n);
+    if (n != q->n_commands) {
+        /* What was put back may be older than the latest. */
+        q->n_commands = n;
+        q->has_latest = false;
     }
-    stats_set(&j->sent_generation, q->latest.generation);
-    stats_set(&j->sent_number, q->latest.number);
-    __atomic_store_n(&j->any_sent, 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* Lets go of the queue if nothing is in hand. */
+static void
+let_go(struct ship_queue *q)
+{
+    if (q->held_fd >= 0 && !q->n && !q->current) {
+        close(q->held_fd);
+        q->held_fd = -1;
+    }
 }
 
 /* The queue. */
 
 struct ship_queue *
-ship_queue_create(struct spool *spool, uint32_t tenant,
+ship_queue_create(struct spool *spool, const struct spool_queue *queue,
                   const struct seal_key *key, const char *sd_id,
-                  uint32_t hold_ms, struct ship_stats *stats)
+                  struct ship_stats *stats)
 {
     struct ship_queue *q = xzalloc(sizeof *q);
 
     q->spool = spool;
-    q->tenant = tenant;
+    q->queue = *queue;
     q->key = key;
     q->sd_id = sd_id;
-    q->hold_ms = hold_ms;
     q->stats = stats;
-    journal_recover(q);
+    q->held_fd = -1;
+    int error = spool_repair(spool, queue);
+    if (error) {
+        VLOG_WARN("tenant %"PRIu32", queue %s: can't look through the "
+                  "quarantine: %s", queue->tenant, queue->name,
+                  ovs_strerror(error));
+    }
+    spool_keep_open(spool, queue);
+    ship_journal_recover(stats, spool, queue);
+    /* The process before this one may have been killed before it synced. */
+    q->n_unsynced = 1;
+    q->sync_at = LLONG_MIN;
+    failpoint(FAIL_SHIP_STARTED);
     return q;
 }
 
@@ -146,8 +172,67 @@ void
 ship_queue_destroy(struct ship_queue *q)
 {
     if (q) {
+        q->sync_at = LLONG_MIN;
+        ship_queue_sync(q);
         ship_batch_destroy(q->current);
+        if (q->held_fd >= 0) {
+            close(q->held_fd);
+        }
         free(q);
+    }
+}
+
+void
+ship_queue_begin(struct ship_queue *q, const struct ship_form *form,
+                 uint32_t hold_ms)
+{
+    ship_queue_rewind(q);
+    q->form = *form;
+    q->hold_ms = hold_ms;
+}
+
+/* Takes 'item' out of the queue: a kill does not bring it back, and once it is
+ * synced neither does a power cut. */
+static int
+delete_item(struct ship_queue *q, const struct spool_item *item)
+{
+    int error = spool_ack(q->spool, item);
+
+    if (!error && !q->n_unsynced++) {
+        q->sync_at = time_msec() + SYNC_MS;
+    }
+    return error;
+}
+
+void
+ship_queue_sync(struct ship_queue *q)
+{
+    if (!q->n_unsynced || (q->n_unsynced < MAX_UNSYNCED
+                           && time_msec() < q->sync_at)) {
+        return;
+    }
+    int error = spool_sync_acks(q->spool, &q->queue);
+    if (error && error != ENOENT) {
+        VLOG_WARN_RL(&rl, "tenant %"PRIu32", queue %s: can't sync the "
+                     "deletion of batches that were sent, which come again "
+                     "after a power cut: %s", q->queue.tenant, q->queue.name,
+                     ovs_strerror(error));
+        q->n_unsynced = 1;
+        q->sync_at = time_msec() + SYNC_RETRY_MS;
+        return;
+    }
+    failpoint(FAIL_SHIP_SYNCED);
+    ship_journal_synced(q->stats);
+    q->n_unsynced = 0;
+}
+
+void
+ship_queue_wait_sync(const struct ship_queue *q)
+{
+    if (q->n_unsynced >= MAX_UNSYNCED) {
+        poll_immediate_wake();
+    } else if (q->n_unsynced) {
+        poll_timer_wait_until(q->sync_at);
     }
 }
 
@@ -156,28 +241,33 @@ ship_queue_check(struct ship_queue *q)
 {
     struct spool_item item;
 
-    return spool_next(q->spool, q->tenant, NULL, &item);
+    return (is_paused(q) ? ENOENT
+            : spool_next(q->spool, &q->queue, NULL, &item));
 }
 
-/* Sets 'q->latest' aside, 'n_lines' being what is known of it. */
+/* Sets 'item' aside, 'n_lines' being what is known of it. */
 static int
-quarantine(struct ship_queue *q, uint32_t n_lines, const char *reason)
+quarantine(struct ship_queue *q, const struct spool_item *item,
+           uint32_t n_lines, const char *reason)
 {
     uint64_t add[N_SHIP_COUNTERS] = { [SHIP_QUARANTINED] = n_lines };
 
-    journal_begin(q, &q->latest, add);
-    int error = spool_quarantine(q->spool, &q->latest);
+    ship_journal_begin(q->stats, item, add);
+    int error = spool_quarantine(q->spool, item, reason);
     if (!error) {
-        journal_end(q, true);
-    } else if (!journal_recover(q)) {
-        VLOG_WARN_RL(&rl, "tenant %"PRIu32": batch %s can't be sent, since "
-                     "%s, nor be set aside: %s", q->tenant, q->latest.name,
-                     reason, ovs_strerror(error));
+        ship_journal_end(q->stats, true);
+    } else if (!ship_journal_recover(q->stats, q->spool, &q->queue)) {
+        VLOG_WARN_RL(&rl, "tenant %"PRIu32", queue %s: batch %s can't be "
+                     "sent, since %s, nor be set aside: %s", q->queue.tenant,
+                     q->queue.name, item->name, reason,
+                     ovs_strerror(error));
+        spool_repair(q->spool, &q->queue);
         return error;
     }
     q->n_quarantined++;
-    VLOG_WARN_RL(&rl, "tenant %"PRIu32": batch %s was set aside in "
-                 "quarantine/: %s", q->tenant, q->latest.name, reason);
+    VLOG_WARN_RL(&rl, "tenant %"PRIu32", queue %s: batch %s was set aside in "
+                 "quarantine/: %s", q->queue.tenant, q->queue.name,
+                 item->name, reason);
     return EAGAIN;
 }
 
@@ -190,37 +280,71 @@ open_latest(struct ship_queue *q)
     uint8_t *data;
     size_t size;
 
+    if (ship_journal_has_left(q->stats, &q->latest)) {
+        int error = delete_item(q, &q->latest);
+        stats_add(&q->stats->counters[SHIP_AGAIN], !error);
+        return error ? error : EAGAIN;
+    }
+
     int error = spool_read(q->spool, &q->latest, &data, &size);
     if (error == ELOOP || error == EINVAL || error == EFBIG) {
-        return quarantine(q, 0, "it is not a file that the spool made");
+        return quarantine(q, &q->latest, 0, "it is not a file that the spool made");
     } else if (error) {
         return error == ENOENT ? EAGAIN : error;
     }
 
     struct slice file = slice_of(data, size);
-    error = ship_batch_open(file, q->tenant, q->key, q->sd_id, &q->current,
-                            reason, sizeof reason);
+    failpoint(FAIL_SHIP_READ);
+    error = ship_batch_open(file, q->queue.tenant, q->key, q->sd_id, &q->form,
+                            &q->current, reason, sizeof reason);
     if (error == EBADMSG) {
         seal_read_header(file, &h);
-        error = quarantine(q, h.n_lines, reason);
+        error = quarantine(q, &q->latest, h.n_lines, reason);
     }
     free(data);
     return error;
 }
 
-int
-ship_queue_next(struct ship_queue *q, struct ship_batch **ret)
+static bool
+is_in_flight(const struct ship_queue *q, const struct spool_item *item)
 {
-    if (q->n >= MAX_IN_FLIGHT) {
-        return EBUSY;
+    for (unsigned int i = 0; i < q->n; i++) {
+        const struct spool_item *f
+            = &q->ring[(q->first + i) % MAX_IN_FLIGHT].item;
+        if (f->number == item->number && f->generation == item->generation) {
+            return true;
+        }
     }
+    return false;
+}
 
+/* Finds the oldest batch that is not in flight, of those after 'after' if that
+ * is nonnull.  Returns as spool_next() does. */
+static int
+find_next(struct ship_queue *q, const struct spool_item *after,
+          struct spool_item *ret)
+{
+    int error = spool_next(q->spool, &q->queue, after, ret);
+
+    while (!error && is_in_flight(q, ret)) {
+        struct spool_item previous = *ret;
+        error = spool_next(q->spool, &q->queue, &previous, ret);
+    }
+    return error;
+}
+
+/* Opens the next batch of the queue, which is held. */
+static int
+take_next(struct ship_queue *q, struct ship_batch **ret)
+{
+    bool look_back = !q->has_latest || time_msec() >= q->look_back_at;
     struct spool_item next;
-    int error = spool_next(q->spool, q->tenant,
-                           q->has_latest ? &q->latest : NULL, &next);
-    if (error == ENOENT && q->has_latest && !q->n) {
-        /* What could not be read or set aside before may have mended. */
-        error = spool_next(q->spool, q->tenant, NULL, &next);
+    int error = look_back ? ENOENT : find_next(q, &q->latest, &next);
+    if (look_back || (error == ENOENT && !q->n)) {
+        /* What could not be read or set aside before may have mended; and
+         * what the disk refused at first comes when later ones are gone. */
+        q->look_back_at = time_msec() + LOOK_BACK_MS;
+        error = find_next(q, NULL, &next);
     }
     if (error) {
         return error;
@@ -235,11 +359,30 @@ ship_queue_next(struct ship_queue *q, struct ship_batch **ret)
          * error the next one is tried first. */
         q->latest = previous;
         q->has_latest = had_previous;
+    } else if (error && error != EAGAIN) {
+        q->look_back_at = time_msec() + LOOK_BACK_FAILED_MS;
     }
     if (!error) {
-        journal_sending(q);
+        ship_journal_sending(q->stats, &q->latest,
+                             ship_batch_n_lines(q->current)
+                             - ship_batch_n_dropped(q->current));
+        failpoint(FAIL_SHIP_SENDING);
         *ret = q->current;
     }
+    return error;
+}
+
+int
+ship_queue_next(struct ship_queue *q, struct ship_batch **ret)
+{
+    if (q->n >= MAX_IN_FLIGHT) {
+        return EBUSY;
+    } else if (is_paused(q) || !hold(q)) {
+        let_go(q);
+        return ENOENT;
+    }
+    int error = take_next(q, ret);
+    let_go(q);
     return error;
 }
 
@@ -251,8 +394,10 @@ ship_queue_sent(struct ship_queue *q, uint64_t end)
         .end = end,
         .n_lines = ship_batch_n_lines(q->current),
         .n_dropped = ship_batch_n_dropped(q->current),
+        .n_routed = ship_batch_n_routed(q->current),
         .delivered_at = LLONG_MAX,
     };
+    failpoint(FAIL_SHIP_SENT);
     ship_batch_destroy(q->current);
     q->current = NULL;
 }
@@ -262,23 +407,28 @@ static int
 settle(struct ship_queue *q, const struct in_flight *f)
 {
     uint64_t add[N_SHIP_COUNTERS] = {
-        [SHIP_SHIPPED] = f->n_lines - f->n_dropped,
+        [SHIP_SHIPPED] = f->n_lines - f->n_dropped - f->n_routed,
         [SHIP_DROPPED] = f->n_dropped,
+        [SHIP_ROUTED] = f->n_routed,
         [SHIP_BATCHES] = 1,
     };
 
-    journal_begin(q, &f->item, add);
-    int error = spool_ack(q->spool, &f->item);
+    failpoint(FAIL_SHIP_DELIVERED);
+    ship_journal_begin(q->stats, &f->item, add);
+    failpoint(FAIL_SHIP_INTENDED);
+    int error = delete_item(q, &f->item);
     if (!error) {
-        journal_end(q, true);
-    } else if (!journal_recover(q)) {
-        /* Where only the sync failed, it has left all the same. */
-        VLOG_WARN_RL(&rl, "tenant %"PRIu32": batch %s was sent but can't be "
-                     "deleted: %s", q->tenant, f->item.name,
-                     ovs_strerror(error));
+        failpoint(FAIL_SHIP_ACKED);
+        ship_journal_end(q->stats, true);
+    } else if (!ship_journal_recover(q->stats, q->spool, &q->queue)) {
+        VLOG_WARN_RL(&rl, "tenant %"PRIu32", queue %s: batch %s was sent but "
+                     "can't be deleted: %s", q->queue.tenant, q->queue.name,
+                     f->item.name, ovs_strerror(error));
         return error;
     }
     q->n_settled++;
+    failpoint(FAIL_SHIP_SETTLED);
+    ship_queue_sync(q);
     return 0;
 }
 
@@ -303,6 +453,58 @@ ship_queue_settle(struct ship_queue *q, uint64_t delivered)
         q->first = (q->first + 1) % MAX_IN_FLIGHT;
         q->n--;
     }
+    let_go(q);
+    return 0;
+}
+
+/* Returns the batch that ends at 'end', if it is the first in flight, or
+ * null. */
+static struct in_flight *
+find_first(struct ship_queue *q, uint64_t end)
+{
+    struct in_flight *f = &q->ring[q->first];
+
+    return q->n && f->end == end ? f : NULL;
+}
+
+int
+ship_queue_count(struct ship_queue *q, uint64_t end, uint32_t n_lines)
+{
+    struct in_flight *f = find_first(q, end);
+
+    if (!f) {
+        return EAGAIN;
+    }
+    f->n_routed = f->n_lines - MIN(n_lines, f->n_lines);
+    return 0;
+}
+
+int
+ship_queue_drop(struct ship_queue *q, uint64_t end, uint32_t n)
+{
+    struct in_flight *f = find_first(q, end);
+
+    if (!f) {
+        return EAGAIN;
+    }
+    f->n_dropped += MIN(n, f->n_lines - f->n_dropped - f->n_routed);
+    return 0;
+}
+
+int
+ship_queue_refuse(struct ship_queue *q, uint64_t end, const char *reason)
+{
+    struct in_flight *f = find_first(q, end);
+
+    if (!f) {
+        return EAGAIN;
+    }
+    int error = quarantine(q, &f->item, f->n_lines, reason);
+    if (error != EAGAIN) {
+        return error;
+    }
+    q->first = (q->first + 1) % MAX_IN_FLIGHT;
+    q->n--;
     return 0;
 }
 
@@ -321,6 +523,7 @@ ship_queue_rewind(struct ship_queue *q)
     q->current = NULL;
     q->has_latest = false;
     q->n = 0;
+    let_go(q);
 }
 
 unsigned int

@@ -14,11 +14,11 @@
 
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
-#include "random.h"
 #include "timeval.h"
 #include "util.h"
 
-#include "session.h"
+#include "failover.h"
+#include "failpoint.h"
 #include "ship-queue.h"
 
 VLOG_DEFINE_THIS_MODULE(ship);
@@ -30,17 +30,17 @@ enum {
     MAX_ROUNDS = 64,            /* Buffers sent in one run. */
     LOOK_MS = 1000,             /* Between looks, should inotify fail. */
     SPOOL_RETRY_MS = 1000,
-    BACKOFF_MIN_MS = 100,
     STOP_MS = 2000,             /* To finish a batch, besides its hold time. */
 };
 
 struct ship {
     const struct ship_options *o;
+    char *log_name;             /* "tenant 7, queue archive". */
     struct spool *spool;
     struct seal_key *key;
     struct ship_stats *stats;
     struct ship_queue *queue;
-    struct session *session;
+    struct failover *outputs;
     int watch;                  /* inotify, or -1. */
 
     /* Sending.  'batch' is the queue's current one. */
@@ -52,10 +52,8 @@ struct ship {
     bool look;                  /* There may be a new batch. */
     long long int look_at;      /* Look then at the latest. */
     long long int settle_at;    /* Not before. */
-    enum session_state was;     /* At the end of the latest run. */
-    unsigned int failures;      /* In a row. */
-    long long int connect_at;   /* Not before. */
-    bool waiting;               /* A batch waits for the session to open. */
+    bool waiting;               /* A batch waits for a session to open. */
+    long long int switch_by;    /* To the better output; 0: there is none. */
 
     bool stopping;
     long long int stop_by;
@@ -63,46 +61,62 @@ struct ship {
     char error[320];
 };
 
+/* Opens what the options name, but for the outputs. */
+static char *
+open_files(struct ship *s)
+{
+    const struct ship_options *o = s->o;
+    int error;
+
+    if ((error = spool_open(o->spool, &s->spool))) {
+        return xasprintf("can't open the spool %s: %s", o->spool,
+                         ovs_strerror(error));
+    }
+    spool_set_process_only(s->spool, o->process_only);
+    if ((error = seal_key_read(o->key, &s->key))) {
+        return xasprintf("can't read the key %s: %s", o->key,
+                         error == EACCES ? "others may read it; give it "
+                         "mode 0600 and this program's user"
+                         : error == EINVAL ? "it is not a key file"
+                         : ovs_strerror(error));
+    } else if (o->stats
+               && (error = ship_stats_map(o->stats, o->queue.tenant,
+                                          &s->stats))) {
+        return xasprintf("can't map the counters %s: %s", o->stats,
+                         ovs_strerror(error));
+    } else if ((error = spool_watch(s->spool, &o->queue, &s->watch))) {
+        VLOG_WARN("%s: can't watch the spool, will look every %d ms: %s",
+                  o->spool, LOOK_MS, ovs_strerror(error));
+    }
+    if (!s->stats) {
+        s->stats = xzalloc(sizeof *s->stats);
+    }
+    return NULL;
+}
+
 char *
 ship_create(const struct ship_options *o, struct ship **ret)
 {
     struct ship *s = xzalloc(sizeof *s);
-    char *sentence = NULL;
-    int error;
 
     s->o = o;
+    s->log_name = xasprintf("tenant %"PRIu32", queue %s", o->queue.tenant,
+                            o->queue.name);
     s->watch = -1;
     s->look = true;
     s->out = xmalloc(OUT_SIZE);
-    if ((error = spool_open(o->spool, &s->spool))) {
-        sentence = xasprintf("can't open the spool %s: %s", o->spool,
-                             ovs_strerror(error));
-    } else if ((error = seal_key_read(o->key, &s->key))) {
-        sentence = xasprintf("can't read the key %s: %s", o->key,
-                             error == EACCES ? "others may read it; give it "
-                             "mode 0600 and this program's user"
-                             : error == EINVAL ? "it is not a key file"
-                             : ovs_strerror(error));
-    } else if (o->stats
-               && (error = ship_stats_map(o->stats, o->tenant, &s->stats))) {
-        sentence = xasprintf("can't map the counters %s: %s", o->stats,
-                             ovs_strerror(error));
-    } else if (!(s->session = session_create(o->server, o->timeout_ms))) {
-        sentence = xasprintf("%s is not a server of the form HOST:PORT or "
-                             "[IPV6]:PORT", o->server);
-    } else if ((error = spool_watch(s->spool, o->tenant, &s->watch))) {
-        VLOG_WARN("%s: can't watch the spool, will look every %d ms: %s",
-                  o->spool, LOOK_MS, ovs_strerror(error));
+    char *sentence = open_files(s);
+    if (!sentence) {
+        sentence = failover_create(o->outputs, o->n_outputs,
+                                   o->backoff_max_ms, s->log_name, s->stats,
+                                   &s->outputs);
     }
     if (sentence) {
         ship_destroy(s);
         return sentence;
     }
-    if (!s->stats) {
-        s->stats = xzalloc(sizeof *s->stats);
-    }
-    s->queue = ship_queue_create(s->spool, o->tenant, s->key, o->sd_id,
-                                 o->hold_ms, s->stats);
+    s->queue = ship_queue_create(s->spool, &o->queue, s->key, o->sd_id,
+                                 s->stats);
     *ret = s;
     return NULL;
 }
@@ -112,7 +126,7 @@ ship_destroy(struct ship *s)
 {
     if (s) {
         ship_queue_destroy(s->queue);
-        session_destroy(s->session);
+        failover_destroy(s->outputs);
         if (s->o->stats) {
             stats_unmap(s->stats);
         } else {
@@ -124,6 +138,7 @@ ship_destroy(struct ship *s)
             close(s->watch);
         }
         free(s->out);
+        free(s->log_name);
         free(s);
     }
 }
@@ -149,58 +164,57 @@ finish(struct ship *s, const char *error)
     ovs_strlcpy(s->error, error, sizeof s->error);
 }
 
-/* The session broke or could not be opened. */
+/* From now on batches go to 'output'. */
 static void
-run_broken(struct ship *s)
+begin_session(struct ship *s, const struct output *output)
 {
-    const char *error = session_error(s->session);
+    struct ship_form form = {
+        .format = output->o->format,
+        .framing = output->class->framing,
+        .elsewhere = s->o->elsewhere,
+        .n_elsewhere = s->o->n_elsewhere,
+    };
 
     s->batch = NULL;
     s->out_pos = s->out_size = 0;
+    s->switch_by = 0;
+    s->look = true;
+    ship_queue_begin(s->queue, &form,
+                     output->class->confirms ? 0 : s->o->hold_ms);
+    failpoint(FAIL_SHIP_SESSION);
+}
+
+/* The session broke. */
+static void
+handle_broken(struct ship *s)
+{
+    s->batch = NULL;
+    s->out_pos = s->out_size = 0;
+    s->switch_by = 0;
     ship_queue_rewind(s->queue);
     s->waiting = false;
     s->look = s->more = true;
-    stats_add(&s->stats->counters[SHIP_FAILURES], 1);
-    ovs_strlcpy(s->stats->error, error, sizeof s->stats->error);
-
-    uint64_t delay = MIN((uint64_t) BACKOFF_MIN_MS << MIN(s->failures, 20),
-                         s->o->backoff_max_ms);
-    delay = delay / 2 + random_range(delay / 2 + 1);
-    s->failures++;
-    s->connect_at = time_msec() + delay;
-    VLOG_WARN_RL(&rl, "tenant %"PRIu32": %s; next attempt in %"PRIu64" ms at "
-                 "the earliest", s->o->tenant, error, delay);
-    if (s->o->once) {
-        finish(s, error);
-    }
-}
-
-/* The server does what it is there for. */
-static void
-forget_failures(struct ship *s)
-{
-    s->failures = 0;
-    s->stats->error[0] = '\0';
 }
 
 /* The spool could not be read, or not be written to. */
 static void
 spool_failed(struct ship *s, int error)
 {
-    VLOG_WARN_RL(&rl, "tenant %"PRIu32": the spool fails: %s", s->o->tenant,
+    VLOG_WARN_RL(&rl, "%s: the spool fails: %s", s->log_name,
                  ovs_strerror(error));
     if (s->o->once) {
         finish(s, "the spool can't be read or written to: see the log");
     }
 }
 
-/* Has 's->out' filled.  Returns false if there is nothing to send now. */
+/* Has 's->out' filled for 'output'.  Returns false if there is nothing to send
+ * now. */
 static bool
-fill(struct ship *s)
+fill(struct ship *s, struct output *output)
 {
     while (s->out_pos == s->out_size) {
         if (!s->batch) {
-            if (!s->look || s->stopping) {
+            if (!s->look || s->stopping || s->switch_by) {
                 return false;
             }
             int error = ship_queue_next(s->queue, &s->batch);
@@ -221,7 +235,8 @@ fill(struct ship *s)
         s->out_pos = 0;
         s->out_size = ship_batch_render(s->batch, s->out, OUT_SIZE);
         if (!s->out_size) {
-            ship_queue_sent(s->queue, session_sent(s->session));
+            ship_queue_sent(s->queue, output->sent);
+            output_mark(output);
             s->batch = NULL;
         }
     }
@@ -229,16 +244,17 @@ fill(struct ship *s)
 }
 
 static void
-run_sending(struct ship *s)
+run_sending(struct ship *s, struct output *output)
 {
-    for (int i = 0; fill(s); i++) {
+    for (int i = 0; fill(s, output); i++) {
         if (i == MAX_ROUNDS) {
             s->more = true;
             break;
         }
 
         size_t size = s->out_size - s->out_pos;
-        size_t n = session_send(s->session, s->out + s->out_pos, size);
+        size_t n = output_send(output, s->out + s->out_pos, size);
+        failpoint(FAIL_SHIP_SENT_PART);
 
         s->out_pos += n;
         stats_add(&s->stats->counters[SHIP_BYTES], n);
@@ -248,42 +264,75 @@ run_sending(struct ship *s)
     }
 }
 
-static void
-run_session(struct ship *s)
-{
-    session_run(s->session);
-    if (session_state(s->session) == SESSION_OPEN) {
-        if (s->was != SESSION_OPEN) {
-            stats_add(&s->stats->counters[SHIP_CONNECTS], 1);
-            VLOG_INFO_RL(&rl, "tenant %"PRIu32": connected to %s",
-                         s->o->tenant, s->o->server);
-        }
-        uint64_t n_settled = ship_queue_n_settled(s->queue);
-        if (time_msec() >= s->settle_at) {
-            int error = ship_queue_settle(s->queue,
-                                          session_delivered(s->session));
-            if (error) {
-                s->settle_at = time_msec() + SPOOL_RETRY_MS;
-                spool_failed(s, error);
-            }
-        }
-        if (ship_queue_n_settled(s->queue) > n_settled
-            || session_age(s->session) >= s->o->timeout_ms) {
-            forget_failures(s);
-        }
-        run_sending(s);
-    }
-    if (session_state(s->session) == SESSION_CLOSED
-        && s->was != SESSION_CLOSED) {
-        run_broken(s);
-    }
-    s->was = session_state(s->session);
-}
-
 static bool
 is_idle(const struct ship *s)
 {
     return !s->batch && !ship_queue_n_in_flight(s->queue);
+}
+
+/* Changes over to a better output, if there is one: once nothing is in flight,
+ * or else when that takes too long, and it is sent again. */
+static void
+run_switch(struct ship *s, const struct output *output)
+{
+    if (!failover_has_better(s->outputs)) {
+        s->switch_by = 0;
+        return;
+    }
+    if (!s->switch_by) {
+        s->switch_by = time_msec() + s->o->hold_ms + output->o->timeout_ms;
+    }
+    if (is_idle(s) || time_msec() >= s->switch_by) {
+        begin_session(s, failover_switch(s->outputs));
+        s->more = true;
+    }
+}
+
+/* Does what the destination's receipt asks for, which is one for a batch that
+ * it refused, or of which it did not take all.  Returns 0 or a positive
+ * errno. */
+static int
+run_receipt(struct ship *s, struct output *output)
+{
+    const struct output_receipt *r = &output->receipt;
+    int error = (!output->has_receipt ? 0
+                 : r->refused ? ship_queue_refuse(s->queue, r->end, r->reason)
+                 : r->n_dropped ? ship_queue_drop(s->queue, r->end,
+                                                  r->n_dropped)
+                 : ship_queue_count(s->queue, r->end, r->n_lines));
+
+    if (output->has_receipt && !error) {
+        output_receipt_done(output);
+    } else if (error == EAGAIN) {
+        error = 0;
+    }
+    s->more |= output->has_receipt && !error;
+    return error;
+}
+
+static void
+run_session(struct ship *s, struct output *output)
+{
+    uint64_t n_settled = ship_queue_n_settled(s->queue);
+
+    if (time_msec() >= s->settle_at) {
+        int error = ship_queue_settle(s->queue, output->delivered);
+        if (!error) {
+            error = run_receipt(s, output);
+        }
+        if (error) {
+            s->settle_at = time_msec() + SPOOL_RETRY_MS;
+            spool_failed(s, error);
+        }
+    }
+    if (ship_queue_n_settled(s->queue) > n_settled
+        || output_age(output) >= output->o->timeout_ms) {
+        failover_worked(s->outputs);
+    }
+    run_sending(s, output);
+    if (output->state == OUTPUT_OPEN && !s->stopping) {
+        run_switch(s, output);
+    }
 }
 
 /* Opens a session if one is needed and it is time. */
@@ -299,12 +348,11 @@ run_closed(struct ship *s)
             spool_failed(s, error);
         }
     }
-    if (s->waiting && time_msec() >= s->connect_at) {
-        session_open(s->session);
-        s->was = session_state(s->session);
-        s->look = true;
-        if (s->was == SESSION_CLOSED) {
-            run_broken(s);
+    if (s->waiting) {
+        const struct output *output = failover_open(s->outputs);
+        if (output) {
+            begin_session(s, output);
+            s->more = true;
         }
     }
 }
@@ -317,7 +365,19 @@ run_once(struct ship *s)
         finish(s, ship_queue_n_quarantined(s->queue)
                ? "not all batches could be sent: see the directory quarantine "
                  "in the spool" : "");
+    } else if (!s->done && s->waiting && !failover_active(s->outputs)
+               && failover_all_failed(s->outputs)) {
+        finish(s, failover_error(s->outputs));
     }
+}
+
+/* Says what is the matter, 'output' being the active one or null. */
+static void
+show_state(struct ship *s, const struct output *output)
+{
+    set_state(s, output && output->state == OUTPUT_OPEN ? SHIP_STATE_CONNECTED
+              : output ? SHIP_STATE_CONNECTING
+              : s->waiting ? SHIP_STATE_BACKOFF : SHIP_STATE_IDLE);
 }
 
 void
@@ -333,30 +393,36 @@ ship_run(struct ship *s)
         s->look = true;
         s->look_at = time_msec() + LOOK_MS;
     }
-    if (session_state(s->session) == SESSION_CLOSED) {
-        if (!s->stopping) {
-            run_closed(s);
-        }
-    } else {
-        run_session(s);
+    if (failover_run(s->outputs)) {
+        handle_broken(s);
     }
 
-    bool closed = session_state(s->session) == SESSION_CLOSED;
-    if (s->stopping && (closed || is_idle(s) || time_msec() >= s->stop_by)) {
+    struct output *output = failover_active(s->outputs);
+    if (output && output->state == OUTPUT_OPEN) {
+        run_session(s, output);
+        /* What broke while sending. */
+        s->more |= output->state == OUTPUT_CLOSED;
+    } else if (!output && !s->stopping) {
+        run_closed(s);
+    }
+
+    output = failover_active(s->outputs);
+    if (s->stopping
+        && (!output || is_idle(s) || time_msec() >= s->stop_by)) {
         s->done = true;
     }
     if (s->o->once) {
         run_once(s);
     }
-    set_state(s, session_state(s->session) == SESSION_OPEN
-              ? SHIP_STATE_CONNECTED
-              : !closed ? SHIP_STATE_CONNECTING
-              : s->waiting ? SHIP_STATE_BACKOFF : SHIP_STATE_IDLE);
+    ship_queue_sync(s->queue);
+    show_state(s, output);
 }
 
 void
 ship_wait(struct ship *s)
 {
+    const struct output *output = failover_active(s->outputs);
+
     if (s->more || s->done) {
         poll_immediate_wake();
     }
@@ -364,15 +430,16 @@ ship_wait(struct ship *s)
         poll_fd_wait(s->watch, POLLIN);
     }
     poll_timer_wait_until(s->look_at);
+    ship_queue_wait_sync(s->queue);
     if (s->stopping) {
         poll_timer_wait_until(s->stop_by);
     }
-    if (session_state(s->session) == SESSION_CLOSED) {
-        if (s->waiting) {
-            poll_timer_wait_until(s->connect_at);
+    failover_wait(s->outputs, s->out_pos < s->out_size,
+                  s->waiting && !s->stopping);
+    if (output) {
+        if (s->switch_by) {
+            poll_timer_wait_until(s->switch_by);
         }
-    } else {
-        session_wait(s->session, s->out_pos < s->out_size);
         if (s->settle_at > time_msec()) {
             poll_timer_wait_until(s->settle_at);
         } else {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Ships one tenant's batches: wires the queue to the session, and decides when
- * to connect, to wait and to end.
+ * Ships the batches of one queue of a tenant: wires the queue to its outputs,
+ * and decides when to connect, to change over, to wait and to end.
  *
  * In: options, a spool.
- * Out: lines at the tenant's server; counters and state for sluiced.
+ * Out: lines at the tenant's destination; counters and state for sluiced.
  * Runs in: sluice-ship. */
 #ifndef SLUICE_SHIP_H
 #define SLUICE_SHIP_H 1
@@ -12,16 +12,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "output.h"
+#include "spool.h"
+
 struct ship_options {
     char *spool;                /* Directory. */
     char *key;                  /* File of the secret key. */
-    char *server;
+    struct output_options *outputs; /* In the order of preference. */
+    size_t n_outputs;
+    char **elsewhere;           /* Names of destinations of other queues. */
+    size_t n_elsewhere;
     char *stats;                /* File, or null. */
     char *sd_id;
-    uint32_t tenant;
+    struct spool_queue queue;   /* Which batches. */
     uint32_t hold_ms;
-    uint32_t timeout_ms;
     uint32_t backoff_max_ms;
+    bool process_only;          /* Nothing need survive a power cut. */
     bool once;                  /* End when everything is there, or fails. */
 };
 

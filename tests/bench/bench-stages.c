@@ -23,6 +23,7 @@
 #include "geneve.h"
 #include "inner.h"
 #include "redact.h"
+#include "rules.h"
 #include "seal.h"
 #include "syslog-msg.h"
 #include "tlv.h"
@@ -44,6 +45,7 @@ struct item {
     struct slice context;
     struct slice text;          /* Redacted. */
     struct syslog_msg msg;
+    const struct rules_subject *subject;
 
     /* Where it stands in a batch. */
     uint32_t source;            /* Its source's id there. */
@@ -70,12 +72,57 @@ struct stages {
     size_t n_bodies;
     struct snapshot *snapshot;
     struct redactor *redactor;
+    struct rules *rules;
+    struct rules_state *rules_state;
+    struct rules_subject *subjects;
     struct sealer *sealer;
     ZSTD_CCtx *cctx;
     uint8_t *scratch;           /* As large as 'body.compressed'. */
     uint64_t n_failed;          /* Lines that a stage refused. */
     uint64_t n_redactions;
     uint64_t n_sources;
+    uint64_t n_ruled_out;       /* Lines that rules drop, of a pass. */
+};
+
+/* As many rules as a large configuration of one client has: most are not for
+ * most lines, six have patterns, and one looks at each line's text. */
+static const struct rules_spec bench_rules[] = {
+    { .name = "keep-audit", .pattern = "\\baudit\\b", .action = RULE_KEEP },
+    { .name = "cron", .app = "CRON, cron, anacron",
+      .severity = "info..debug", .action = RULE_DROP },
+    { .name = "debug-7", .tenant = 7, .severity = "debug",
+      .action = RULE_DROP },
+    { .name = "logins", .facility = "auth, authpriv",
+      .pattern = "Failed \\w+ for", .action = RULE_VERBOSE },
+    { .name = "sudo", .app = "sudo", .action = RULE_VERBOSE },
+    { .name = "dhcp", .app = "dhclient", .severity = "info",
+      .action = RULE_DROP },
+    { .name = "lb-health", .app = "nginx*, haproxy*",
+      .pattern = "GET /health", .action = RULE_DROP },
+    { .name = "sample-nginx", .app = "nginx*", .action = RULE_SAMPLE,
+      .one_in = 100 },
+    { .name = "sample-web", .vm = "web-1*", .severity = "info..debug",
+      .action = RULE_SAMPLE, .one_in = 10 },
+    { .name = "kernel-floods", .facility = "kern",
+      .action = RULE_DEDUPLICATE, .window_ms = 5000 },
+    { .name = "mail", .facility = "mail", .action = RULE_ROUTE,
+      .destination = "mail" },
+    { .name = "news", .facility = "news, uucp, lpr", .action = RULE_DROP },
+    { .name = "oom", .app = "kernel", .pattern = "Out of memory",
+      .action = RULE_VERBOSE },
+    { .name = "disk", .app = "kernel", .pattern = "I/O error",
+      .action = RULE_ROUTE, .destination = "hardware" },
+    { .name = "db-slow", .app = "postgres, mysqld", .pattern = "duration: ",
+      .action = RULE_ROUTE, .destination = "db" },
+    { .name = "chatty", .app = "telegraf, collectd, node_exporter",
+      .action = RULE_DROP },
+    { .name = "test-vms", .vm = "test-*", .action = RULE_DROP },
+    { .name = "staging", .vm = "staging-*", .action = RULE_ROUTE,
+      .destination = "staging" },
+    { .name = "local7", .facility = "local7", .action = RULE_ROUTE,
+      .destination = "network" },
+    { .name = "fair", .tenant = 9, .action = RULE_RATE_LIMIT, .rate = 1000,
+      .per_tenant = true },
 };
 
 static void
@@ -158,6 +205,61 @@ run_syslog(struct stages *s)
         struct item *item = &s->items[i];
 
         syslog_msg_parse(item->text, item->meta.time_ns, &item->msg);
+    }
+}
+
+/* Finds out for each source which rules are for it, as intake does once. */
+static void
+plan_rules(struct stages *s)
+{
+    const struct item **firsts = allocate(s->n_items, sizeof *firsts);
+    size_t n = 0;
+
+    s->subjects = allocate(s->n_items, sizeof *s->subjects);
+    for (size_t i = 0; i < s->n_items; i++) {
+        struct item *item = &s->items[i];
+        size_t j = 0;
+
+        while (j < n && memcmp(firsts[j]->meta.vm, item->meta.vm,
+                               sizeof item->meta.vm)) {
+            j++;
+        }
+        if (j == n) {
+            const struct rules_origin origin = {
+                .tenant = item->meta.vni,
+                .vm = item->meta.vm,
+                .name = slice_from_string("app-1"),
+                .identity = slice_of(item->meta.vm, sizeof item->meta.vm),
+            };
+            rules_subject_init(s->rules, s->rules_state, &origin,
+                               &s->subjects[n]);
+            firsts[n++] = item;
+        }
+        item->subject = &s->subjects[j];
+    }
+    free(firsts);
+}
+
+/* No stage behind it leaves out what it drops, so that these are measured on
+ * the same lines. */
+static void
+run_rules(struct stages *s)
+{
+    s->n_ruled_out = 0;
+    for (size_t i = 0; i < s->n_items; i++) {
+        const struct item *item = &s->items[i];
+        const struct rules_line line = {
+            .subject = item->subject,
+            .pri = item->msg.pri,
+            .app_name = item->msg.app_name,
+            .msg = item->msg.msg,
+            .now_ms = i,
+            .time_ns = item->meta.time_ns,
+        };
+        struct rules_verdict verdict;
+
+        rules_run(s->rules, s->rules_state, &line, &verdict);
+        s->n_ruled_out += verdict.drop != SLUICE_DROP_NONE;
     }
 }
 
@@ -361,6 +463,7 @@ static const struct stage stage_list[] = {
     { "lookup", run_lookup },
     { "redact", run_redact },
     { "syslog", run_syslog },
+    { "rules", run_rules },
     { "attach", run_attach },
     { "put", run_put },
     { "zstd", run_zstd },
@@ -472,6 +575,16 @@ prepare(struct stages *s, const struct stages_options *options)
     if (retval) {
         die("redaction rules", strerror(retval));
     }
+    static const uint8_t key[RULES_KEY_SIZE];
+    error = rules_create(bench_rules,
+                         sizeof bench_rules / sizeof *bench_rules, &s->rules);
+    if (error) {
+        die("client rules", error);
+    }
+    s->rules_state = rules_state_create(key);
+    if (!s->rules_state) {
+        die("client rules", strerror(ENOMEM));
+    }
     retval = snapshot_open(options->snapshot, &s->snapshot);
     if (retval) {
         die(options->snapshot, strerror(retval));
@@ -493,6 +606,9 @@ release(struct stages *s)
     ZSTD_freeCCtx(s->cctx);
     sealer_destroy(s->sealer);
     redactor_destroy(s->redactor);
+    rules_destroy(s->rules);
+    rules_state_destroy(s->rules_state);
+    free(s->subjects);
     snapshot_close(s->snapshot);
 }
 
@@ -555,6 +671,9 @@ main(int argc, char *argv[])
     for (size_t i = 0; i < N_STAGES; i++) {
         const struct stage *stage = &stage_list[i];
 
+        if (stage->run == run_rules) {
+            plan_rules(&s);
+        }
         if (stage->run == run_attach) {
             plan_batches(&s, options.traffic.max_tenant);
         }
@@ -572,9 +691,10 @@ main(int argc, char *argv[])
         compressed += s.bodies[i].compressed_size;
     }
     fprintf(stderr, "%zu lines, %zu batches, %"PRIu64" sources, %"PRIu64
-            " redactions a pass, %zu bytes raw, %zu compressed, %"PRIu64
-            " refused\n", s.n_items, s.n_bodies, s.n_sources, s.n_redactions,
-            raw, compressed, s.n_failed);
+            " redactions a pass, %"PRIu64" ruled out, %zu bytes raw, %zu "
+            "compressed, %"PRIu64" refused\n", s.n_items, s.n_bodies,
+            s.n_sources, s.n_redactions, s.n_ruled_out, raw, compressed,
+            s.n_failed);
     int status = found && !s.n_failed ? EXIT_SUCCESS : EXIT_FAILURE;
     release(&s);
     return status;

@@ -24,11 +24,14 @@ import sys
 import tempfile
 import time
 
+import context_bench
 import corpus
+import durable_bench
 import population
 import rsyslog_peer
 
-PARTS = ("whole", "stages", "rsyslog", "instructions", "memory", "switch")
+PARTS = ("whole", "stages", "context", "rsyslog", "instructions", "memory",
+         "durable", "switch", "ship")
 N_CORPUS = 20000
 SPEED_VMS, SPEED_TENANTS = 256, 16
 COMMON_RATE = 10000             # A rate that both sides reach.
@@ -490,11 +493,8 @@ class Rsyslog:
         self.port = free_port()
         table, conf = self.dir + "/vms.json", self.dir + "/rsyslog.conf"
         population.write_lookup_table(table)
-        rules = os.path.join(self.bench.srcdir, "peer-rules.def")
         with open(conf, "w") as f:
-            f.write(rsyslog_peer.configuration(
-                rules if self.redact else None, table, self.dir, self.port,
-                sink_port))
+            f.write(self.configuration(table, sink_port))
         with open(self.dir + "/log", "w") as log:
             self.process = self.bench.start(
                 [rsyslog_peer.program(), "-n", "-iNONE", "-f", conf],
@@ -508,6 +508,12 @@ class Rsyslog:
         for process in (self.process, self.sink):
             process.terminate()
             process.wait()
+
+    def configuration(self, table, sink_port):
+        rules = os.path.join(self.bench.srcdir, "peer-rules.def")
+        return rsyslog_peer.configuration(
+            rules if self.redact else None, table, self.dir, self.port,
+            sink_port)
 
     def count(self):
         with open(self.counts, "rb") as f:
@@ -557,6 +563,28 @@ def compare(bench, intake, peer):
             bench.report.add("rsyslog-to-" + name, theirs / value, "times")
 
 
+def run_other(bench, command, what):
+    """Runs a benchmark that is a program of its own, and takes its rows."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    bench.started.append(process)
+    for row in process.stdout:
+        name, value, unit = row.split()
+        bench.report.add(name, float(value), unit)
+    if process.wait():
+        sys.exit("bench: %s could not be measured" % what)
+
+
+def measure_ship(bench):
+    """What a line costs in sluice-ship, and in its peers with TLS."""
+    command = [sys.executable, os.path.join(bench.srcdir, "ship_bench.py"),
+               "--builddir", bench.args.builddir]
+    if bench.args.quick:
+        command += ["--lines", "40000"]
+    if bench.args.syslog_ng:
+        command += ["--syslog-ng", bench.args.syslog_ng]
+    run_other(bench, command, "sluice-ship")
+
+
 def measure_switch(bench):
     """What a packet costs in Open vSwitch."""
     ovs = bench.args.ovs
@@ -573,13 +601,7 @@ def measure_switch(bench):
         command += ["--stock-ovs", bench.args.stock_ovs]
     if bench.args.quick:
         command += ["--rounds", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    bench.started.append(process)
-    for row in process.stdout:
-        name, value, unit = row.split()
-        bench.report.add(name, float(value), unit)
-    if process.wait():
-        sys.exit("bench: the switch could not be measured")
+    run_other(bench, command, "the switch")
 
 
 def main():
@@ -590,6 +612,8 @@ def main():
     parser.add_argument("--ovs", help="build directory of Open vSwitch")
     parser.add_argument("--stock-ovs", help="one without our patches, or "
                         "Debian's openvswitch-switch-dpdk unpacked")
+    parser.add_argument("--syslog-ng", help="Debian's syslog-ng-core and what "
+                        "it needs, unpacked")
     parser.add_argument("--rate", type=int, default=100000,
                         help="lines/s to begin with (default: %(default)s)")
     parser.add_argument("--quick", action="store_true",
@@ -614,12 +638,19 @@ def main():
         compare(bench, intake, peer)
         if "stages" in bench.parts:
             measure_stages(bench)
+        if "context" in bench.parts:
+            say("context")
+            context_bench.measure(bench, Intake, pin)
         if "memory" in bench.parts:
             measure_memory(bench)
         if "instructions" in bench.parts:
             measure_instructions(bench)
+        if "durable" in bench.parts:
+            durable_bench.measure(bench, Intake, Rsyslog)
         if "switch" in bench.parts:
             measure_switch(bench)
+        if "ship" in bench.parts:
+            measure_ship(bench)
         bench.report.write(os.path.join(args.builddir, "bench.json"), about)
     finally:
         bench.stop()

@@ -49,6 +49,24 @@ def configuration(rules_def, table, directory, port, sink_port):
 
 
 
+def synced_file(directory, port):
+    """From UDP to a file that is synced after each batch of the queue: neither
+    enriched nor redacted."""
+    return """
+global(workDirectory="%s" net.enableDNS="off" maxMessageSize="8k")
+module(load="imudp" threads="1" batchSize="256" timeRequery="16")
+main_queue(queue.type="FixedArray" queue.size="50000"
+           queue.dequeueBatchSize="2048" queue.workerThreads="1"
+           queue.timeoutEnqueue="2000")
+input(type="imudp" address="127.0.0.1" port="%d" rcvbufSize="4m")
+template(name="rfc5424" type="string" string="<%%PRI%%>1 \
+%%TIMESTAMP:::date-rfc3339%% %%HOSTNAME%% %%APP-NAME%% %%PROCID%% - - \
+%%msg%%\\n")
+action(type="omfile" file="%s/out" template="rfc5424" sync="on"
+       flushOnTXEnd="on" ioBufferSize="256k")
+""" % (directory, port, directory)
+
+
 def read_def(path):
     """Yields the arguments of each RULE() in a .def file: strings joined and
     unescaped, other words as they are, NULL as None."""

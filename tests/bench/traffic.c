@@ -263,9 +263,7 @@ traffic_put_geneve(const struct traffic *t, const struct traffic_pick *pick,
     struct sluice_tlv_constants constants = {
         .opt_class = SLUICE_TLV_CLASS,
         .has_vm = true,
-        .has_tenant = true,
         .ofp_port = vm->ofp_port,
-        .tenant = vm->tenant,
     };
     memcpy(constants.vm, vm->uuid, sizeof constants.vm);
     struct sluice_tlv_stamp stamp = {

@@ -44,7 +44,9 @@ def main():
     tell(f"start fds={len(inherited) - 1} blocked={blocked} "
          + " ".join(sys.argv[1:]))
     if "--fd" in sys.argv:
-        fd = int(sys.argv[sys.argv.index("--fd") + 1])
+        # The last of all is like the first.
+        fd = (int(sys.argv[sys.argv.index("--fd") + 1])
+              + int(sys.argv[sys.argv.index("--n-fds") + 1]) - 1)
         with socket.socket(fileno=os.dup(fd)) as sock:
             buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
             tell(f"socket {sock.getsockname()[1]} {buffer}")

@@ -106,6 +106,11 @@ class Sluiced:
         with open(path, encoding="utf-8") as file:
             return file.read()
 
+    @staticmethod
+    def read_bytes(path):
+        with open(path, "rb") as file:
+            return file.read()
+
     def set_mode(self, name, mode):
         self.write(f"{self.libexec}/{name}.mode", mode)
 

@@ -20,7 +20,7 @@ def check_tells_good_from_bad():
         capture_output=True, text=True, check=False)
     equal(good.returncode, 0)
     equal(good.stdout.split(": ", 1)[1],
-          "ok, 2 tenants, 2 hosts, GENEVE on 0.0.0.0 port 6081\n")
+          "ok, 3 tenants, 2 hosts, GENEVE on 0.0.0.0 port 6081\n")
     with Sluiced() as s:
         s.write_config(tenants=(7, 99999999))
         bad = subprocess.run([SLUICED, "--check", "--config", s.config],
@@ -47,11 +47,11 @@ def each_program_is_started_with_its_arguments():
         running = f"--config {s.dir}/run/sluice.yaml"
         for name, fds, args in (
                 ("sluice-context", 3, running),
-                ("sluice-intake", 4, running + " --fd 3"),
-                ("sluice-ship-7", 3, running + " --tenant 7"),
-                ("sluice-ship-8", 3, running + " --tenant 8")):
+                ("sluice-intake", 19, running + " --fd 3 --n-fds 16"),
+                ("sluice-ship-7", 3, running + " --tenant 7 --queue main"),
+                ("sluice-ship-8", 3, running + " --tenant 8 --queue main")):
             equal([event.text for event in s.events(name, "start")],
-                  [f"start fds={fds} blocked=SIGHUP {args}"])
+                  [f"start fds={fds} blocked=SIGHUP+SIGUSR1 {args}"])
         event = s.wait_for_event("sluice-intake", "socket")
         equal(int(event.text.split()[1]), s.port)
         assert int(event.text.split()[2]) > 65536
@@ -250,6 +250,38 @@ def a_reload_disturbs_only_the_shippers_that_it_is_about():
                if e.name.startswith("sluice-ship")], [])
         for name in ("ship-7", "ship-8"):
             equal(s.program(name)["restarts"], 0)
+
+
+def a_reload_disturbs_only_the_queue_that_it_is_about():
+    with Sluiced() as s:
+        def write_destinations(**ports):
+            row = "  - {name: %s, type: tcp, server: '127.0.0.1:%d'}\n"
+            s.write_config(tenants=(7,))
+            s.write(s.config, s.read(s.config).replace(
+                "\n  server: 127.0.0.1:9\n", "\n  destinations:\n" + "".join(
+                    row % (name, port) for name, port in ports.items())))
+
+        def pids(*queues):
+            """Of all, once all have one."""
+            all_pids = [s.program("ship-7-" + q)["pid"] for q in queues]
+            return all(all_pids) and all_pids
+
+        write_destinations(logs=9, archive=9)
+        s.start()
+        s.wait_for_event("sluice-ship-7", "start", 2)
+        logs, archive = wait_for("two", lambda: pids("logs", "archive"))
+        write_destinations(logs=9, archive=10)
+        equal(s.ctl("reload").stderr, "")
+        s.wait_for_event("sluice-ship-7", "start", 3)
+        wait_for("another shipper of the archive",
+                 lambda: pids("archive") not in (False, [archive]))
+        equal([e.pid for e in s.events("sluice-ship-7", "SIG")], [archive])
+        equal(pids("logs"), [logs])
+
+        # All must know what lines a new one may get alone.
+        write_destinations(logs=9, archive=10, audit=9)
+        equal(s.ctl("reload").stderr, "")
+        s.wait_for_event("sluice-ship-7", "start", 6)
 
 
 def a_reload_does_not_end_a_program_that_just_begins():
@@ -480,6 +512,7 @@ main([
     a_bad_reload_changes_nothing,
     a_good_reload_reaches_every_program,
     a_reload_disturbs_only_the_shippers_that_it_is_about,
+    a_reload_disturbs_only_the_queue_that_it_is_about,
     a_reload_does_not_end_a_program_that_just_begins,
     a_changed_batch_size_reaches_intake,
     a_tenant_that_leaves_and_returns_has_one_shipper,

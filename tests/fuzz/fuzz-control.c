@@ -11,14 +11,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
+/* protobuf-c writes some fields that it does not know otherwise than they came,
+ * for instance number 0. */
+static bool
+is_known(const Sluice__Request *request)
+{
+    return (!request->base.n_unknown_fields
+            && (!request->spool || !request->spool->base.n_unknown_fields));
+}
+
 static void
 take_message(struct slice message)
 {
     Sluice__Request *request = control_unpack_request(message);
 
-    /* protobuf-c writes some fields that it does not know otherwise than they
-     * came, for instance number 0. */
-    if (request && !request->base.n_unknown_fields) {
+    if (request && is_known(request)) {
         size_t size = sluice__request__get_packed_size(request);
         uint8_t *packed = xmalloc(size + 1);
         ovs_assert(sluice__request__pack(request, packed) == size);

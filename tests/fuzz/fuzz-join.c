@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memset(memory, 0, 16);      /* Without its magic it is empty. */
     n_dropped = 0;
-    struct join *j = join_create(memory, on_drop, NULL);
+    struct join *j = join_create(memory, now_ms, on_drop, NULL);
     if (!memory || !j) {
         abort();
     }
@@ -73,7 +73,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             uint32_t n = join_n_parts(j);
 
             join_destroy(j);
-            j = join_create(memory, on_drop, NULL);
+            j = join_create(memory, now_ms, on_drop, NULL);
             if (!j || join_n_parts(j) != n) {
                 abort();
             }

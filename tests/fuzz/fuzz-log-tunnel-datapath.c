@@ -114,6 +114,9 @@ set_up(void)
     unlink(path);
     check(sluice_auth_key() != NULL);
     port = sluice_port_create("br0", "p1", 1);
+
+    /* The numbers of some batch are of two epochs. */
+    sluice_port_take(port, UINT32_MAX - 40, 0);
 }
 
 /* Fills 'push' as translation does. */
@@ -123,9 +126,7 @@ make_header(const struct run *run, struct ovs_action_push_tnl *push)
     struct sluice_tlv_constants c = {
         .opt_class = SLUICE_TLV_CLASS,
         .has_vm = run->flags & F_VM,
-        .has_tenant = true,
         .has_auth = run->flags & F_AUTH,
-        .tenant = 7,
     };
     struct eth_header *eth = (struct eth_header *) push->header;
     uint8_t *l3 = (uint8_t *) (eth + 1);
@@ -335,13 +336,15 @@ fuzz_sent(struct input *in)
 
     dp_packet_batch_init(&batch);
     sluice_port_read(port, &before);
+    uint64_t sequence = (uint64_t) before.epoch << 32 | before.number;
     for (size_t i = 0; i < run.n; i++) {
         struct frame *f = &run.frames[i];
 
         f->size = 14 + take_number(in, 2) % (max_size - 14);
         struct dp_packet *packet = make_packet(in, f->size);
         f->bytes = xmemdup(dp_packet_data(packet), f->size);
-        f->number = before.number + 1 + i;
+        sequence = sluice_port_next(sequence);
+        f->number = sequence;
         dp_packet_batch_add(&batch, packet);
     }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fuzzes stage 4 of the intake with packets: fragments, TCP segments, ticks and
- * kills in any order.
+ * Fuzzes stage 4 of the intake with packets: fragments, TCP segments and ticks
+ * in any order.
  *
  * The input is a row of packets, each a head of 8 bytes and its payload:
  *
  *     kind, flow, flags, size, 4 bytes: sequence number, or offset and id
+ *
+ * A tick of flow 254 or 255 gives up what is there for longest, unseen.
  *
  * Whatever comes: lines are no longer than the cap, what is held stays within
  * the share, and in the end nothing is held. */
@@ -23,6 +25,7 @@ enum { KIND_SEGMENT, KIND_FRAGMENT, KIND_TICK, N_KINDS };
 struct fuzz {
     struct reassemble *r;
     struct account *account;
+    struct undo undo;
     uint64_t now_ms;
     uint64_t ticket;
 };
@@ -65,6 +68,21 @@ look(struct fuzz *f, uint32_t slot, bool evict, uint64_t now_ms)
 
     reassemble_look(f->r, slot, evict, f->ticket++, now_ms, 1, &rec, &tally);
     reassemble_end(f->r);
+}
+
+/* Gives up what is there for longest, as if processes had died of it. */
+static void
+abandon(struct fuzz *f, bool announce)
+{
+    struct reassemble_tally tally;
+    struct record rec;
+    uint32_t slot;
+
+    if (reassemble_due(f->r, UINT64_MAX, &slot)) {
+        reassemble_abandon(f->r, slot, announce, f->ticket++, f->now_ms, 1,
+                           &rec, &tally);
+        reassemble_end(f->r);
+    }
 }
 
 static void
@@ -110,26 +128,35 @@ run_packet(struct fuzz *f, uint8_t kind, uint8_t flow, uint8_t flags,
     reassemble_end(f->r);
 }
 
+/* Makes what the inputs share: each leaves it as it found it, with nothing
+ * held. */
+static void
+set_up(struct fuzz *f)
+{
+    const struct reassemble_sink sink = { check_line, check_gap, NULL };
+    struct intake_stats *stats = xzalloc(sizeof *stats);
+
+    f->account = account_create(stats, &f->undo);
+    if (reassemble_create(NULL, 0, f->account, &sink, &f->r)) {
+        abort();
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct intake_stats *stats;
-    const struct reassemble_sink sink = { check_line, check_gap, NULL };
+    static struct fuzz f;
     const struct reassemble_config config = {
         .tenant_slots = 16, .tenant_bytes = 1 << 19, .wait_ms = 100,
         .multi_line = size & 1,
     };
-    struct fuzz f = { .now_ms = 1000 };
     struct cursor c = cursor_of(slice_of(data, size));
     uint32_t slot;
 
-    if (!stats) {
-        stats = xzalloc(sizeof *stats);
+    if (!f.r) {
+        set_up(&f);
     }
-    f.account = account_create(stats);
-    if (reassemble_create(NULL, 0, f.account, &sink, &f.r)) {
-        abort();
-    }
+    f.now_ms = 1000;
     reassemble_configure(f.r, &config);
     while (c.left >= 8) {
         uint8_t kind = cursor_be(&c, 1) % N_KINDS;
@@ -141,6 +168,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (kind == KIND_TICK) {
             f.now_ms += flags;
+            if (flow > 253) {
+                abandon(&f, flow & 1);
+            }
             while (reassemble_due(f.r, f.now_ms, &slot)) {
                 look(&f, slot, false, f.now_ms);
             }
@@ -154,7 +184,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         look(&f, slot, false, UINT64_MAX);
     }
-    reassemble_destroy(f.r);
-    account_destroy(f.account);
+    if (!reassemble_is_idle(f.r)) {
+        abort();
+    }
     return 0;
 }

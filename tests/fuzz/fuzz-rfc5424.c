@@ -5,7 +5,8 @@
  * first and the only one of its name, and the text must be all there.
  *
  * The input begins with flags and numbers; then come the fields, each behind
- * its length; the rest is the text. */
+ * its length; what a gap record and a verbose rule say, if the flags have it;
+ * the rest is the text. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +25,33 @@ take_field(struct cursor *c, size_t length_size)
     size_t size = cursor_be(c, length_size);
 
     return cursor_take(c, size < c->left ? size : c->left);
+}
+
+static void
+take_gap(struct cursor *c, struct batch_gap *gap)
+{
+    gap->reason = take_field(c, 1);
+    gap->packets = cursor_be(c, 4);
+    gap->bytes = cursor_be(c, 8);
+    gap->from_ns = cursor_be(c, 8);
+    gap->to_ns = cursor_be(c, 8);
+    gap->protocol = cursor_be(c, 1);
+    gap->src_port = cursor_be(c, 2);
+    gap->dst_port = cursor_be(c, 2);
+    gap->dst_ip = take_field(c, 1);
+    gap->lines = cursor_be(c, 4);
+    gap->rule = take_field(c, 1);
+}
+
+static void
+take_verbose(struct cursor *c, struct batch_verbose *verbose)
+{
+    verbose->rule = take_field(c, 1);
+    verbose->received_ns = cursor_be(c, 8);
+    verbose->protocol = cursor_be(c, 1);
+    verbose->src_port = cursor_be(c, 2);
+    verbose->dst_port = cursor_be(c, 2);
+    verbose->dst_ip = take_field(c, 1);
 }
 
 static void
@@ -83,6 +111,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     line.procid = take_field(&c, 1);
     line.msgid = take_field(&c, 1);
     line.sd = take_field(&c, 2);
+    if (flags & 32) {
+        take_gap(&c, &line.gap);
+    }
+    if (flags & 64) {
+        take_verbose(&c, &line.verbose);
+    }
+    if (flags & 128) {
+        line.ambiguous = true;
+        line.clock_skew_ms = line.time_ns;
+        line.receipt = take_field(&c, 1);
+    }
     line.msg = cursor_rest(&c);
 
     struct rfc5424_source *s = rfc5424_source_create(&source, SD_ID);

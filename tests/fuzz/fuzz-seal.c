@@ -58,17 +58,17 @@ seal_and_open(const uint8_t *body, size_t size)
     uint8_t *file = calloc(1, SEAL_HEADER_SIZE + n + SEAL_TAG_SIZE);
     uint32_t body_size = n + SEAL_TAG_SIZE;
 
-    memcpy(file, "SLUICEB\1", 8);
+    memcpy(file, "SLUICEB\2", 8);
     memcpy(file + 40, body, 4);
     for (int i = 0; i < 4; i++) {
         file[44 + i] = body_size >> (8 * (3 - i));
     }
-    memcpy(file + 48, public, sizeof public);
+    memcpy(file + 96, public, sizeof public);
     memset(content_key, 1, sizeof content_key);
-    crypto_box_seal(file + 80, content_key, sizeof content_key, public);
+    crypto_box_seal(file + 128, content_key, sizeof content_key, public);
     crypto_aead_xchacha20poly1305_ietf_encrypt(
         file + SEAL_HEADER_SIZE, NULL, body + 4, n, file, SEAL_HEADER_SIZE,
-        NULL, file + 160, content_key);
+        NULL, file + 208, content_key);
     try_open(slice_of(file, SEAL_HEADER_SIZE + body_size));
     free(file);
 }

@@ -228,8 +228,8 @@ print_capture(FILE *out, const char *path)
         return false;
     }
     void *memory = calloc(1, join_memory_size());
-    struct join *parts = memory ? join_create(memory, print_dropped_parts, out)
-                         : NULL;
+    struct join *parts = memory ? join_create(memory, 0, print_dropped_parts,
+                                              out) : NULL;
     if (!parts) {
         abort();
     }

@@ -63,7 +63,8 @@ def check_streams():
                      "--spool", spool, "--run", os.path.join(directory, "run"))
         received = []
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            thread = threading.Thread(target=serve, args=(listener, received))
+            thread = threading.Thread(target=serve, daemon=True,
+                                      args=(listener, received))
             thread.start()
             run(SHIP, "--spool", spool, "--key", key, "--tenant", "7",
                 "--server", f"127.0.0.1:{listener.getsockname()[1]}",
@@ -113,7 +114,8 @@ def main():
 
         received = []
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            thread = threading.Thread(target=serve, args=(listener, received))
+            thread = threading.Thread(target=serve, daemon=True,
+                                      args=(listener, received))
             thread.start()
             result = run(SHIP, "--spool", spool, "--key", key, "--tenant", "7",
                          "--server", f"127.0.0.1:{listener.getsockname()[1]}",
@@ -134,7 +136,7 @@ def main():
         ok(messages and all(re.match(rb"<\d+>1 \S+ \S+ .*\[sluice@32473 "
                                      rb"tenant=\"7\" ", m) for m in messages),
            "with proven origin", repr(messages))
-        ok(not [name for name in os.listdir(os.path.join(spool, "7"))
+        ok(not [name for name in os.listdir(os.path.join(spool, "7", "main"))
                 if name.endswith(".batch")], "and the spool is empty")
     check_streams()
     print(f"1..{n_cases}")

@@ -4,38 +4,14 @@
 Everything is on the loopback interface, at ports that were free when the test
 began, and in a directory of its own.  Speaks TAP."""
 
-import contextlib
 import os
-import re
 import resource
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
 
-BUILD = os.environ.get("builddir", ".")
-SHIP = os.path.join(BUILD, "proxy-vm/ship/sluice-ship")
-HELPER = os.path.join(BUILD, "tests/ship/ship-helper")
-RSYSLOGD = shutil.which("rsyslogd", path=os.environ.get("PATH", "")
-                        + ":/usr/sbin:/sbin")
-TENANT = 7
-LIMIT_S = 60
-
-RSYSLOG_CONF = """
-global(workDirectory="{dir}")
-module(load="imtcp")
-template(name="raw" type="string" string="%rawmsg%\\n")
-# Direct: what was read is written at once, and not kept in a queue that dies
-# with the process.
-ruleset(name="all" queue.type="Direct") {{
-    action(type="omfile" file="{out}" template="raw")
-}}
-input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="all"
-      supportOctetCountedFraming="on")
-"""
+from harness import SHIP, TENANT, connects, listener, run
+from tap import LIMIT_S, check, wait_until
 
 CONFIG = """
 paths:
@@ -49,155 +25,6 @@ tenants:
     name: test
     server: 127.0.0.1:{port}
 """
-
-
-class Failure(Exception):
-    pass
-
-
-def check(condition, what):
-    if not condition:
-        raise Failure(what)
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise Failure("waited %d s in vain: %s" % (LIMIT_S, what))
-        time.sleep(0.01)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Bench:
-    """A spool, a key, a port, and what runs; all of it gone at the end."""
-
-    def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="sluice-test-ship.")
-        self.spool = self.path("spool")
-        os.mkdir(self.spool)
-        self.key = self.path("ship.key")
-        self.public = self.path("spool/key.pub")
-        self.stats_file = self.path("ship.stats")
-        self.out = self.path("out")
-        self.port = free_port()
-        self.running = []
-        self.n_lines = 0
-        self.run_helper("keys", self.key, self.public)
-
-    def close(self):
-        for process in self.running:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        shutil.rmtree(self.dir)
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
-    def run_helper(self, *args):
-        done = subprocess.run([HELPER] + [str(a) for a in args],
-                              stdout=subprocess.PIPE, check=True)
-        return done.stdout.decode()
-
-    def push(self, n_batches, n_lines, tenant=TENANT):
-        self.run_helper("push", self.spool, self.public, TENANT, tenant,
-                        self.n_lines, n_batches, n_lines)
-        if tenant == TENANT:
-            self.n_lines += n_batches * n_lines
-
-    def in_spool(self, directory=""):
-        path = os.path.join(self.spool, str(TENANT), directory)
-        try:
-            return sorted(n for n in os.listdir(path) if n.endswith(".batch"))
-        except FileNotFoundError:
-            return []
-
-    def wait_spool_empty(self):
-        wait_until(lambda: not self.in_spool(), "the spool is not empty")
-
-    def stat(self, name):
-        if not os.path.exists(self.stats_file):
-            return 0
-        for line in self.run_helper("stats", self.stats_file).splitlines():
-            if line.startswith(name + " "):
-                value = line[len(name) + 1:]
-                return int(value) if value.isdigit() else value
-        raise Failure("no counter " + name)
-
-    def ship_args(self, *extra):
-        return [SHIP, "--spool", self.spool, "--key", self.key,
-                "--tenant", str(TENANT),
-                "--server", "127.0.0.1:%d" % self.port,
-                "--stats", self.stats_file, "--backoff-max-ms", "200",
-                *extra]
-
-    def start(self, args, **kwargs):
-        process = subprocess.Popen(args, **kwargs)
-        self.running.append(process)
-        return process
-
-    def start_ship(self, *extra):
-        log = open(self.path("ship.log"), "a")
-        with log:
-            return self.start(self.ship_args("--hold-ms", "1000", *extra),
-                              stderr=log)
-
-    def ship_once(self, *extra):
-        return subprocess.run(
-            self.ship_args("--once", "--hold-ms", "100", *extra),
-            stderr=subprocess.PIPE, timeout=LIMIT_S)
-
-    def start_server(self):
-        conf = self.path("rsyslog.conf")
-        with open(conf, "w") as f:
-            f.write(RSYSLOG_CONF.format(dir=self.dir, out=self.out,
-                                        port=self.port))
-        with open(self.path("rsyslog.log"), "a") as log:
-            return self.start([RSYSLOGD, "-n", "-iNONE", "-f", conf],
-                              stdout=log, stderr=log)
-
-    def received(self):
-        """The numbers of the lines that the server wrote, in order."""
-        try:
-            with open(self.out, "rb") as f:
-                data = f.read()
-        except FileNotFoundError:
-            return []
-        numbers = []
-        # A server that was killed may leave half a line at its end, and
-        # write the next one behind it.
-        for match in re.finditer(rb"line (\d+) ([a-z]*)", data):
-            if len(match.group(0)) == 280:
-                numbers.append(int(match.group(1)))
-        return numbers
-
-    def check_received(self, duplicates):
-        """Every line is there, whole and in order.  With 'duplicates', lines
-        may be there more often, as parts of batches sent again."""
-        numbers = self.received()
-        last_seen = {n: i for i, n in enumerate(numbers)}
-        check(len(last_seen) == self.n_lines,
-              "%d of %d lines arrived" % (len(last_seen), self.n_lines))
-        by_last = sorted(last_seen, key=last_seen.get)
-        check(by_last == list(range(self.n_lines)), "lines are out of order")
-        n_again = len(numbers) - self.n_lines
-        if duplicates:
-            check(n_again <= self.stat("resent"),
-                  "%d duplicates, %d resent" % (n_again, self.stat("resent")))
-        else:
-            check(n_again == 0, "%d duplicates" % n_again)
-            check(self.stat("resent") == 0, "lines were sent again")
-        # A batch is counted when its deletion is on the disk.
-        wait_until(lambda: self.stat("shipped") >= self.n_lines,
-                   "not all lines are counted as shipped")
-        check(self.stat("shipped") == self.n_lines,
-              "shipped says %s" % self.stat("shipped"))
 
 
 def batches_wait_for_a_server_that_is_down(b):
@@ -265,7 +92,7 @@ def a_kill_while_batches_are_deleted_leaves_the_books_right(b):
 def what_can_not_be_opened_is_set_aside(b):
     b.push(1, 10)
     b.push(1, 10, tenant=TENANT + 1)
-    path = os.path.join(b.spool, str(TENANT))
+    path = os.path.join(b.spool, str(TENANT), "main")
     with open(os.path.join(path, "%010d-%020d.batch" % (9, 0)), "w") as f:
         f.write("not a batch")
     whole = os.path.join(path, b.in_spool()[0])
@@ -288,11 +115,6 @@ def what_can_not_be_opened_is_set_aside(b):
     check("it is of tenant 8" in log and "it is not a sealed batch" in log,
           log)
     check("line 1" not in log, "payload in the log")
-
-
-def connects(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def once_ends_with_a_sentence_if_the_server_is_down(b):
@@ -323,18 +145,6 @@ def sigterm_ends_it_without_loss(b):
     wait_until(lambda: b.stat("failures") > 0, "no failure is counted")
     ship.send_signal(signal.SIGTERM)
     check(ship.wait(timeout=LIMIT_S) == 0, "exit status")
-
-
-@contextlib.contextmanager
-def listener(b, receive_buffer=None):
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if receive_buffer:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        s.bind(("127.0.0.1", b.port))
-        s.listen()
-        s.settimeout(LIMIT_S)
-        yield s
 
 
 def a_server_that_takes_nothing_is_given_up(b):
@@ -411,7 +221,7 @@ def the_configuration_says_it_all(b):
     os.mkdir(b.path("run"))
     os.mkdir(b.path("state"))
     os.rename(b.key, b.path("state/ship.key"))
-    b.stats_file = b.path("run/ship-%d.stats" % TENANT)
+    b.stats_file = b.path("run/ship-%d-main.stats" % TENANT)
     b.push(1, 10)
     b.start_server()
     wait_until(lambda: connects(b.port), "rsyslogd does not listen")
@@ -442,6 +252,8 @@ def wrong_options_are_refused_with_a_sentence(b):
     refuses("must be there", "--tenant", "7")
     refuses("from 1 to 16777215", "--tenant", "16777216")
     refuses("from 1 to 16777215", "--tenant", "x")
+    refuses("is not the name of a queue", "--tenant", "7", *good, "--queue",
+            "a/b")
     refuses("is not an option", "--tenant", "7", *good, "more")
     refuses("can't open the spool", "--tenant", "7", *good, "--spool",
             "/nonexistent")
@@ -482,32 +294,7 @@ def main():
         the_configuration_says_it_all,
         wrong_options_are_refused_with_a_sentence,
     ]
-    wanted = sys.argv[1:]
-    if wanted:
-        tests = [t for t in tests + [measure] if t.__name__ in wanted]
-    if not RSYSLOGD:
-        print("1..0 # SKIP rsyslogd is not installed")
-        return 0
-    print("1..%d" % len(tests), flush=True)
-    failures = 0
-    for i, test in enumerate(tests, 1):
-        name = test.__name__.replace("_", " ")
-        b = Bench()
-        try:
-            test(b)
-            print("ok %d - %s" % (i, name), flush=True)
-        except (Failure, OSError, subprocess.SubprocessError) as e:
-            failures += 1
-            print("not ok %d - %s" % (i, name))
-            print("# %s: %s" % (type(e).__name__, e), flush=True)
-            for log in "ship.log", "rsyslog.log":
-                if os.path.exists(b.path(log)):
-                    with open(b.path(log), errors="replace") as f:
-                        for line in f.readlines()[-10:]:
-                            print("# %s: %s" % (log, line.rstrip()))
-        finally:
-            b.close()
-    return failures > 0
+    return run(tests, [measure])
 
 
 if __name__ == "__main__":

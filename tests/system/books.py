@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 #
-# Checks the books: by tenant, received + announced = shipped + open + spooled +
-# quarantined + dropped; by switch port, sent = received and lost 0, with the
-# switch's own figures beside the proxy's.
+# Checks the books: by tenant and queue, received + announced = shipped + open
+# + spooled + quarantined + dropped + routed; by switch port, sent = received
+# and lost 0, with the switch's own figures beside the proxy's.
 #
 # In: directory with what the switch and the proxy answered ("show", "vms",
 # "tenants").  Out: a sentence for each fault, and exit status 1.
@@ -35,7 +35,7 @@ def check_tenants(tenants):
     """Yields a sentence for each tenant whose books do not balance."""
     for t in tenants:
         kept = sum(t[name] for name in ("shipped", "open", "spooled",
-                                        "quarantined", "dropped"))
+                                        "quarantined", "dropped", "routed"))
         if t["received"] + t["announced"] != kept:
             yield f"tenant {t['id']}: received + announced is not the sum: {t}"
 

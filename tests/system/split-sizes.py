@@ -31,7 +31,7 @@ GROUP = 8                       # Frames that a socket's buffer has room for.
 
 
 def sizes(mtu, family, auth):
-    overhead = {4: 20, 6: 40}[family] + 8 + 8 + 84 + (12 if auth else 0)
+    overhead = {4: 20, 6: 40}[family] + 8 + 8 + 76 + (12 if auth else 0)
     whole, part = mtu - overhead, mtu - overhead - 8
     wanted = {64, 65, 512, 1500, 4000, 8999, 9000}
     for edge in [whole] + [part * k for k in range(2, 9)]:

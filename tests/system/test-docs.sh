@@ -11,10 +11,11 @@ top=$common_here/../..
 
 # blocks FILE: "WHERE COMMAND" for each line of such blocks.
 blocks() {
-    awk '/^<!-- run: / { where = $3; next }
-         /^```sh$/ && where { inside = 1; next }
-         /^```$/ { inside = 0; where = "" }
-         inside { print where, $0 }' "$1"
+    sed 's/^ *//' "$1" |
+        awk '/^<!-- run: / { where = $3; next }
+             /^```sh$/ && where { inside = 1; next }
+             /^```$/ { inside = 0; where = "" }
+             inside { print where, $0 }'
 }
 
 # run_command WHERE COMMAND: as the document has it, with our programs found
@@ -48,7 +49,8 @@ printf '#!/bin/sh\nexec %s --socket %s "$@"\n' "$topo_dir/bin/sluicectl" \
 chmod 755 "$topo_dir/docs-bin/sluicectl"
 
 n_commands=0
-for file in docs/install.md docs/flows.md README.md; do
+for file in docs/{install,flows,rules,spool,troubleshooting,upgrade}.md \
+    README.md; do
     while read -r where line <&4; do
         n_commands=$((n_commands + 1))
         check "$file: $line" run_command "$where" "$line"

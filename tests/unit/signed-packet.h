@@ -16,7 +16,7 @@ enum { SIGNED_PACKET_LINE_SIZE = 250 };
 /* What can be told of a packet in a few words. */
 struct signed_packet_spec {
     uint32_t vni;
-    uint32_t tenant;
+    uint32_t tenant;            /* 0: no TENANT option, as log_tunnel has. */
     uint32_t ofp_port;
     uint32_t epoch;
     uint32_t number;
@@ -69,7 +69,7 @@ signed_packet_make(struct signed_packet *p,
     const struct sluice_tlv_constants constants = {
         .opt_class = SLUICE_TLV_CLASS,
         .has_vm = true,
-        .has_tenant = true,
+        .has_tenant = spec->tenant != 0,
         .has_auth = spec->key != NULL,
         .ofp_port = spec->ofp_port,
         .tenant = spec->tenant,

@@ -12,6 +12,7 @@
 struct fixture {
     struct intake_stats *stats;
     struct account *account;
+    struct undo undo;
 };
 
 static int
@@ -20,7 +21,7 @@ set_up(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     f->stats = calloc(1, sizeof *f->stats);
-    f->account = account_create(f->stats);
+    f->account = account_create(f->stats, &f->undo);
     *state = f;
     return 0;
 }
@@ -41,7 +42,7 @@ static void
 restart(struct fixture *f)
 {
     account_destroy(f->account);
-    f->account = account_create(f->stats);
+    f->account = account_create(f->stats, &f->undo);
 }
 
 /* Sends a packet of port 3 with this sequence; true if it was taken. */
@@ -219,6 +220,40 @@ the_books_go_on_after_a_restart(void **state)
 }
 
 static void
+what_came_before_a_restart_is_a_replay_after_it(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(take(f, 1, 1));
+    assert_true(take(f, 1, 2));
+    assert_true(take(f, 2, 1));
+    assert_true(take(f, 2, 5));
+    restart(f);
+    assert_false(take(f, 2, 5));
+    assert_false(take(f, 2, 1));
+    assert_false(take(f, 1, 2));
+    assert_true(take(f, 1, 3));
+    assert_true(take(f, 2, 4));
+    check(f, 8, 6, 0);
+    assert_int_equal(f->stats->sources[0].replayed, 3);
+}
+
+static void
+an_epoch_that_is_over_stays_so_after_a_restart(void **state)
+{
+    struct fixture *f = *state;
+
+    for (uint32_t epoch = 1; epoch <= 4; epoch++) {
+        assert_true(take(f, epoch, 1));
+    }
+    restart(f);
+    assert_false(take(f, 1, 2));
+    assert_false(take(f, 2, 2));
+    assert_true(take(f, 3, 2));
+    assert_true(take(f, 4, 2));
+}
+
+static void
 a_source_without_vm_is_told_apart_by_mac(void **state)
 {
     struct fixture *f = *state;
@@ -286,6 +321,7 @@ a_guest_that_changes_its_mac_leaves_room_for_other_tenants(void **state)
 struct heard {
     int n;
     struct gap gap;
+    struct account *account;
     bool enter;                 /* Announced at once. */
 };
 
@@ -297,7 +333,7 @@ hear(struct source *source, const struct gap *gap, void *heard_)
     heard->n++;
     heard->gap = *gap;
     if (heard->enter) {
-        account_announced(source, gap->packets);
+        account_announced(heard->account, source, gap->packets);
     }
 }
 
@@ -305,7 +341,7 @@ static void
 numbers_that_stay_missing_are_announced_once_in_one_record(void **state)
 {
     struct fixture *f = *state;
-    struct heard heard = { .enter = true };
+    struct heard heard = { .account = f->account, .enter = true };
 
     take(f, 1, 1);
     take(f, 1, 4);
@@ -327,7 +363,7 @@ static void
 what_is_overtaken_is_not_announced(void **state)
 {
     struct fixture *f = *state;
-    struct heard heard = { .enter = true };
+    struct heard heard = { .account = f->account, .enter = true };
 
     take(f, 1, 1);
     take(f, 1, 5);
@@ -359,6 +395,7 @@ a_loss_that_could_not_be_announced_is_announced_later(void **state)
     assert_int_equal(heard.n, 1);
     restart(f);
     heard.enter = true;
+    heard.account = f->account;
     account_announce(f->account, 3000, hear, &heard);
     account_announce(f->account, 4000, hear, &heard);
     assert_int_equal(heard.n, 2);
@@ -465,6 +502,8 @@ main(void)
         TEST(a_new_epoch_of_a_known_source_is_followed_from_its_first_number),
         TEST(an_epoch_that_is_over_does_not_come_again),
         TEST(the_books_go_on_after_a_restart),
+        TEST(what_came_before_a_restart_is_a_replay_after_it),
+        TEST(an_epoch_that_is_over_stays_so_after_a_restart),
         TEST(numbers_that_stay_missing_are_announced_once_in_one_record),
         TEST(what_is_overtaken_is_not_announced),
         TEST(a_loss_that_could_not_be_announced_is_announced_later),

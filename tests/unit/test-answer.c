@@ -49,7 +49,7 @@ set_up(void **state)
     assert_int_equal(mkdir(intake_run, 0700), 0);
     free(intake_run);
     char *intake = config_path_intake_stats(f->master.config);
-    char *ship = config_path_ship_stats(f->master.config, 7);
+    char *ship = config_path_ship_stats(f->master.config, 7, "main");
     assert_int_equal(intake_stats_map(intake, &f->intake), 0);
     assert_int_equal(ship_stats_map(ship, 7, &f->ship), 0);
     free(intake);
@@ -77,18 +77,18 @@ tear_down(void **state)
     return error;
 }
 
-/* Asks 'verb'; adds the number of messages that the answer takes to '*ret_n'.
- * The last is returned. */
+/* Asks 'request'; adds the number of messages that the answer takes to
+ * '*ret_n'.  The last is returned. */
 static Sluice__Response *
-ask(struct fixture *f, Sluice__Verb verb, size_t *ret_n_vms, size_t *ret_n)
+ask_message(struct fixture *f, struct slice request, size_t *ret_n_vms,
+            size_t *ret_n)
 {
-    const uint8_t request[] = { 0x08, verb };
     Sluice__Response *response = NULL;
     struct control_reader reader;
     struct ofpbuf out;
 
     ofpbuf_init(&out, 0);
-    answer_request(&f->master, slice_of(request, sizeof request), &out);
+    answer_request(&f->master, request, true, &out);
     struct slice rest = slice_of(out.data, out.size);
     control_reader_init(&reader);
     while (rest.size) {
@@ -109,6 +109,36 @@ ask(struct fixture *f, Sluice__Verb verb, size_t *ret_n_vms, size_t *ret_n)
     control_reader_destroy(&reader);
     ofpbuf_uninit(&out);
     return response;
+}
+
+static Sluice__Response *
+ask(struct fixture *f, Sluice__Verb verb, size_t *ret_n_vms, size_t *ret_n)
+{
+    const uint8_t request[] = { 0x08, verb };
+
+    return ask_message(f, slice_of(request, sizeof request), ret_n_vms,
+                       ret_n);
+}
+
+static Sluice__Response *
+ask_batch(struct fixture *f, Sluice__Verb verb, uint32_t tenant,
+          const char *queue, uint32_t generation, uint64_t number,
+          uint64_t offset)
+{
+    Sluice__Request request = SLUICE__REQUEST__INIT;
+    Sluice__SpoolQuery query = SLUICE__SPOOL_QUERY__INIT;
+    uint8_t packed[256];
+
+    query.tenant = tenant;
+    query.queue = CONST_CAST(char *, queue);
+    query.generation = generation;
+    query.number = number;
+    query.offset = offset;
+    request.verb = verb;
+    request.spool = &query;
+    assert_true(sluice__request__get_packed_size(&request) <= sizeof packed);
+    size_t size = sluice__request__pack(&request, packed);
+    return ask_message(f, slice_of(packed, size), NULL, NULL);
 }
 
 static void
@@ -199,7 +229,7 @@ many_virtual_machines_come_in_parts(void **state)
     }
     Sluice__Response *r = ask(f, SLUICE__VERB__VMS, &n, &n_parts);
     assert_int_equal(n, N);
-    assert_int_equal(n_parts, 5);
+    assert_int_equal(n_parts, 20);
     const Sluice__Vm *vm = r->vms[0];
     assert_int_equal(strlen(vm->name), STATS_HOSTNAME_SIZE);
     assert_int_equal(strspn(vm->claimed_host, "?"), STATS_HOSTNAME_SIZE);
@@ -243,6 +273,109 @@ the_spool_is_told_for_each_tenant(void **state)
     assert_int_equal(r->spool[0]->tenant, 7);
     assert_int_equal(r->spool[1]->tenant, 8);
     assert_int_equal(r->spool[0]->lines, 0);
+    assert_string_equal(r->spool[0]->queue, "main");
+    assert_true(r->spool[0]->configured);
+    control_free_response(r);
+}
+
+static void
+a_batch_is_named_by_what_can_be_no_path(void **state)
+{
+    static const struct {
+        uint32_t tenant;
+        const char *queue;
+    } bad[] = {
+        { 0, "main" }, { 0x1000000, "main" }, { UINT32_MAX, "main" },
+        { 7, "" }, { 7, "." }, { 7, ".." }, { 7, "../7/main" },
+        { 7, "../../spool/7/main" }, { 7, "main/quarantine" }, { 7, "/main" },
+        { 7, "main/" }, { 7, ".main" }, { 7, "ma\nin" }, { 7, "ma in" },
+        { 7, "x23456789x123456789x123456789x123" },
+    };
+    static const struct spool_queue seven = { 7, "main" };
+    struct fixture *f = *state;
+
+    assert_int_equal(spool_push(f->master.spool, &seven, 1, 1, 1,
+                                slice_from_string("x")), 0);
+    for (int verb = SLUICE__VERB__SPOOL_SHOW; verb <= SLUICE__VERB__SPOOL_DROP;
+         verb++) {
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+            Sluice__Response *r = ask_batch(f, verb, bad[i].tenant,
+                                            bad[i].queue, 1, 1, 0);
+            assert_string_equal(r->error, "the request names no queue; use a "
+                                "sluicectl of sluiced's version.");
+            assert_false(r->busy);
+            assert_int_equal(r->n_batches, 0);
+            control_free_response(r);
+        }
+        /* Without a query, and one that names nothing that is there. */
+        Sluice__Response *r = ask(f, verb, NULL, NULL);
+        assert_string_not_equal(r->error, "");
+        control_free_response(r);
+        r = ask_batch(f, verb, 7, "main", 2, 1, 0);
+        assert_string_equal(r->error, "tenant 7, queue main: there is no batch "
+                            "2-1; it may have been shipped meanwhile.");
+        control_free_response(r);
+    }
+    struct spool_item item;
+    assert_int_equal(spool_find(f->master.spool, &seven, 1, 1, &item), 0);
+}
+
+static void
+a_file_is_sent_in_parts(void **state)
+{
+    enum { SIZE = 1200 * 1000 };
+    static const struct spool_queue seven = { 7, "main" };
+    struct fixture *f = *state;
+    uint8_t *file = xmalloc(SIZE);
+    uint8_t *got = xmalloc(SIZE);
+    size_t n = 0;
+
+    for (size_t i = 0; i < SIZE; i++) {
+        file[i] = i * 7 + i / 251;
+    }
+    assert_int_equal(spool_push(f->master.spool, &seven, 1, 1, 9,
+                                slice_of(file, SIZE)), 0);
+    for (int i = 0; n < SIZE; i++) {
+        Sluice__Response *r = ask_batch(f, SLUICE__VERB__SPOOL_EXPORT, 7,
+                                        "main", 1, 9, n);
+        assert_string_equal(r->error, "");
+        assert_int_equal(r->batches[0]->bytes, SIZE);
+        assert_true(r->data.len && r->data.len <= SIZE - n && i < 10);
+        memcpy(got + n, r->data.data, r->data.len);
+        n += r->data.len;
+        control_free_response(r);
+    }
+    assert_memory_equal(got, file, SIZE);
+    Sluice__Response *r = ask_batch(f, SLUICE__VERB__SPOOL_EXPORT, 7, "main",
+                                    1, 9, UINT64_MAX);
+    assert_int_equal(r->data.len, 0);
+    control_free_response(r);
+
+    /* What is no batch inside is shown for what it is. */
+    r = ask_batch(f, SLUICE__VERB__SPOOL_SHOW, 7, "main", 1, 9, 0);
+    assert_string_equal(r->batches[0]->problem, "it is not a sealed batch");
+    control_free_response(r);
+    free(file);
+    free(got);
+}
+
+static void
+what_nobody_ships_any_more_is_told_too(void **state)
+{
+    static const struct spool_queue old = { 7, "old" }, gone = { 9, "main" };
+    struct fixture *f = *state;
+
+    assert_int_equal(spool_push(f->master.spool, &old, 1, 1, 1,
+                                slice_from_string("x")), 0);
+    assert_int_equal(spool_push(f->master.spool, &gone, 1, 1, 1,
+                                slice_from_string("x")), 0);
+    Sluice__Response *r = ask(f, SLUICE__VERB__SPOOL, NULL, NULL);
+    assert_int_equal(r->n_spool, 4);
+    assert_int_equal(r->spool[2]->tenant, 7);
+    assert_string_equal(r->spool[2]->queue, "old");
+    assert_false(r->spool[2]->configured);
+    assert_int_equal(r->spool[2]->batches, 1);
+    assert_int_equal(r->spool[3]->tenant, 9);
     control_free_response(r);
 }
 
@@ -275,6 +408,9 @@ main(void)
         cmocka_unit_test(many_virtual_machines_come_in_parts),
         cmocka_unit_test(a_source_is_told_as_it_is),
         cmocka_unit_test(the_spool_is_told_for_each_tenant),
+        cmocka_unit_test(a_batch_is_named_by_what_can_be_no_path),
+        cmocka_unit_test(a_file_is_sent_in_parts),
+        cmocka_unit_test(what_nobody_ships_any_more_is_told_too),
         cmocka_unit_test(what_steers_a_terminal_is_not_printable),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

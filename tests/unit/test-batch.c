@@ -26,6 +26,7 @@ full_source(void)
         .stock = true,
         .mac = { 0x52, 0x54, 0, 1, 2, 3 },
         .context_pending = true,
+        .context_by_ip = true,
         .context = slice_of(context, sizeof context),
     };
     memcpy(s.vm, bytes16, sizeof s.vm);
@@ -65,10 +66,22 @@ full_line(void)
             .src_port = 65535,
             .dst_port = 514,
             .dst_ip = slice_of(bytes16, 16),
+            .lines = 1 << 20,
+            .rule = slice_from_string("quiet-cron"),
+        },
+        .route = slice_from_string("archive"),
+        .verbose = {
+            .rule = slice_from_string("look-closer"),
+            .received_ns = 1700000002123456789,
+            .protocol = 17,
+            .src_port = 40000,
+            .dst_port = 65535,
+            .dst_ip = slice_of(bytes16, 16),
         },
         .owner_pid = 4711,
         .owner_uid = UINT32_MAX,
         .ambiguous = true,
+        .context_sets = 0x11,
     };
 }
 
@@ -91,6 +104,7 @@ assert_same_source(const struct batch_source *a, const struct batch_source *b)
     assert_int_equal(a->stock, b->stock);
     assert_memory_equal(a->mac, b->mac, sizeof a->mac);
     assert_int_equal(a->context_pending, b->context_pending);
+    assert_int_equal(a->context_by_ip, b->context_by_ip);
     assert_same_slice(a->context, b->context);
 }
 
@@ -125,9 +139,19 @@ assert_same_line(const struct batch_line *a, const struct batch_line *b)
     assert_int_equal(a->gap.src_port, b->gap.src_port);
     assert_int_equal(a->gap.dst_port, b->gap.dst_port);
     assert_same_slice(a->gap.dst_ip, b->gap.dst_ip);
+    assert_int_equal(a->gap.lines, b->gap.lines);
+    assert_same_slice(a->gap.rule, b->gap.rule);
+    assert_same_slice(a->route, b->route);
+    assert_same_slice(a->verbose.rule, b->verbose.rule);
+    assert_int_equal(a->verbose.received_ns, b->verbose.received_ns);
+    assert_int_equal(a->verbose.protocol, b->verbose.protocol);
+    assert_int_equal(a->verbose.src_port, b->verbose.src_port);
+    assert_int_equal(a->verbose.dst_port, b->verbose.dst_port);
+    assert_same_slice(a->verbose.dst_ip, b->verbose.dst_ip);
     assert_int_equal(a->owner_pid, b->owner_pid);
     assert_int_equal(a->owner_uid, b->owner_uid);
     assert_int_equal(a->ambiguous, b->ambiguous);
+    assert_int_equal(a->context_sets, b->context_sets);
 }
 
 /* Unpacks one entry by the generated code, which must write the same bytes
@@ -171,6 +195,7 @@ generated_code_reads_the_same_source(void **state)
     assert_true(p->stock);
     assert_same_slice(slice_from_proto(p->mac), slice_of(s.mac, 6));
     assert_true(p->context_pending);
+    assert_true(p->context_by_ip);
     assert_string_equal(p->context->name, "db1");
     sluice__batch__free_unpacked(batch, NULL);
 }
@@ -216,10 +241,22 @@ generated_code_reads_the_same_line(void **state)
             .src_port = p->gap->src_port,
             .dst_port = p->gap->dst_port,
             .dst_ip = slice_from_proto(p->gap->dst_ip),
+            .lines = p->gap->lines,
+            .rule = slice_from_string(p->gap->rule),
+        },
+        .route = slice_from_string(p->route),
+        .verbose = {
+            .rule = slice_from_string(p->verbose->rule),
+            .received_ns = p->verbose->received_ns,
+            .protocol = p->verbose->protocol,
+            .src_port = p->verbose->src_port,
+            .dst_port = p->verbose->dst_port,
+            .dst_ip = slice_from_proto(p->verbose->dst_ip),
         },
         .owner_pid = p->owner_pid,
         .owner_uid = p->owner_uid,
         .ambiguous = p->ambiguous,
+        .context_sets = p->context_sets,
     };
     assert_same_line(&read, &l);
     sluice__batch__free_unpacked(batch, NULL);

@@ -69,6 +69,8 @@ defaults_are_filled_in(void **state)
     assert_int_equal(c->batch.max_bytes, 256 * 1024);
     assert_int_equal(c->batch.max_delay_ms, 1000);
     assert_string_equal(c->output.sd_id, "sluice@32473");
+    assert_int_equal(c->intake.max_message_bytes, 65536);
+    assert_int_equal(c->tenants[0].multi_line, 0);
     assert_int_equal(c->output.hold_ms, 2000);
     assert_null(c->context.static_file);
     assert_int_equal(c->hosts_count, 0);
@@ -76,6 +78,72 @@ defaults_are_filled_in(void **state)
     assert_int_equal(c->tenants[0].id, 7);
     assert_string_equal(c->tenants[0].name, "a");
     assert_string_equal(c->tenants[0].server, "h:514");
+    assert_string_equal(c->tenants[0].delivery, "all");
+    assert_int_equal(c->tenants[0].destinations_count, 1);
+    assert_string_equal(c->tenants[0].destinations[0].name, "main");
+    assert_string_equal(c->tenants[0].destinations[0].type, "tcp");
+    assert_string_equal(c->tenants[0].destinations[0].server, "h:514");
+    assert_string_equal(c->tenants[0].destinations[0].format, "rfc5424");
+    config_destroy(c);
+}
+
+static void
+destinations_make_queues(void **state)
+{
+    static const char text[] =
+        "tenants:\n"
+        "- id: 9\n"
+        "  name: fan-out\n"
+        "  destinations:\n"
+        "  - {name: near, type: file, path: /var/log/near, format: raw}\n"
+        "  - {name: far, type: tls, server: 'h:6514', ca-file: /ca.pem,\n"
+        "     certificate-file: /c.pem, key-file: /k.pem, server-name: n}\n"
+        "- id: 7\n"
+        "  name: fail-over\n"
+        "  delivery: first\n"
+        "  destinations:\n"
+        "  - {name: one, type: tcp, server: 'h:1', format: json}\n"
+        "  - {name: two, type: udp, server: 'h:2'}\n"
+        "- {id: 8, name: short, server: 'h:514'}\n";
+    const struct config_destination *d;
+    struct config *c;
+    size_t n;
+
+    (void) state;
+    assert_null(config_parse("f", text, strlen(text), &c));
+    const struct config_tenant *t = config_find_tenant(c, 9);
+    assert_int_equal(config_n_queues(t), 2);
+    assert_string_equal(config_queue_name(t, 0), "near");
+    assert_string_equal(config_queue_name(t, 1), "far");
+    d = config_queue_destinations(t, "near", &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(d->path, "/var/log/near");
+    assert_string_equal(d->format, "raw");
+    assert_null(d->server);
+    d = config_queue_destinations(t, "far", &n);
+    assert_int_equal(n, 1);
+    assert_string_equal(d->format, "rfc5424");
+    assert_string_equal(d->ca_file, "/ca.pem");
+    assert_string_equal(d->certificate_file, "/c.pem");
+    assert_string_equal(d->key_file, "/k.pem");
+    assert_string_equal(d->server_name, "n");
+    assert_null(config_queue_destinations(t, "main", &n));
+    assert_false(config_has_queue(t, "main"));
+
+    t = config_find_tenant(c, 7);
+    assert_int_equal(config_n_queues(t), 1);
+    assert_string_equal(config_queue_name(t, 0), "main");
+    d = config_queue_destinations(t, "main", &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(d[0].name, "one");
+    assert_string_equal(d[1].name, "two");
+    assert_false(config_destination_equals(&d[0], &d[1]));
+    assert_true(config_destination_equals(&d[0], &d[0]));
+    assert_null(config_queue_destinations(t, "one", &n));
+
+    t = config_find_tenant(c, 8);
+    assert_int_equal(config_n_queues(t), 1);
+    assert_true(config_has_queue(t, "main"));
     config_destroy(c);
 }
 
@@ -97,6 +165,33 @@ what_the_file_says_wins_over_a_default(void **state)
     assert_int_equal(c->output.hold_ms, 0);
     assert_string_equal(c->output.sd_id, "x@1");
     assert_string_equal(c->context.static_file, "/etc/c.yaml");
+    config_destroy(c);
+}
+
+static void
+rules_are_read_in_their_order(void **state)
+{
+    static const char text[] = TENANT
+        "rules:\n"
+        "- {name: z, action: rate-limit, rate: 5, burst: 9, per: tenant,"
+        " tenant: 7}\n"
+        "- {name: a, action: drop, vm: 'web-*, db', app: cron, facility: cron,"
+        " severity: info..debug, pattern: 'x+$'}\n";
+    struct config *c;
+
+    (void) state;
+    assert_null(config_parse("f", text, strlen(text), &c));
+    assert_int_equal(c->rules_count, 2);
+    assert_string_equal(c->rules[0].name, "z");
+    assert_int_equal(c->rules[0].tenant, 7);
+    assert_int_equal(c->rules[0].rate, 5);
+    assert_int_equal(c->rules[0].burst, 9);
+    assert_string_equal(c->rules[0].per, "tenant");
+    assert_null(c->rules[0].pattern);
+    assert_string_equal(c->rules[1].name, "a");
+    assert_int_equal(c->rules[1].tenant, 0);
+    assert_string_equal(c->rules[1].vm, "web-*, db");
+    assert_string_equal(c->rules[1].pattern, "x+$");
     config_destroy(c);
 }
 
@@ -164,7 +259,8 @@ the_example_is_accepted(void **state)
 
     (void) state;
     assert_null(config_load(path, &c));
-    assert_int_equal(c->tenants_count, 2);
+    assert_int_equal(c->tenants_count, 3);
+    assert_int_equal(config_n_queues(&c->tenants[2]), 2);
     assert_int_equal(c->hosts_count, 2);
     config_destroy(c);
     free(path);
@@ -238,7 +334,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_broken_file_gets_its_sentence),
         cmocka_unit_test(defaults_are_filled_in),
+        cmocka_unit_test(destinations_make_queues),
         cmocka_unit_test(what_the_file_says_wins_over_a_default),
+        cmocka_unit_test(rules_are_read_in_their_order),
         cmocka_unit_test(tenants_and_hosts_are_found),
         cmocka_unit_test(a_server_is_split_into_host_and_port),
         cmocka_unit_test(the_example_is_accepted),

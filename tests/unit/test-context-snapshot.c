@@ -1,94 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "snapshot-fixture.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "context-snapshot.h"
-
-enum { N_VMS = 10000, HEADER_SIZE = 80 };
-
-/* A directory of its own for each test, and the snapshot's path in it. */
-struct fixture {
-    char dir[64];
-    char path[PATH_MAX];
-};
-
-static int
-setup(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    snprintf(f->dir, sizeof f->dir, "/tmp/sluice-snapshot-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    snprintf(f->path, sizeof f->path, "%s/context.snapshot", f->dir);
-    *state = f;
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    struct fixture *f = *state;
-    unlink(f->path);
-    /* Fails if a temporary file was left. */
-    assert_int_equal(rmdir(f->dir), 0);
-    free(f);
-    return 0;
-}
-
-/* VM number 'i': its UUID, its two MACs and its record. */
-struct vm {
-    uint8_t uuid[16];
-    uint8_t macs[2][6];
-    uint8_t record[300];
-    size_t record_size;
-};
-
-static struct vm
-make_vm(uint32_t i)
-{
-    struct vm vm;
-
-    memset(&vm, 0, sizeof vm);
-    memcpy(vm.uuid + 12, &i, sizeof i);
-    for (int j = 0; j < 2; j++) {
-        vm.macs[j][0] = 0x52;
-        vm.macs[j][1] = j;
-        memcpy(vm.macs[j] + 2, &i, sizeof i);
-    }
-    vm.record_size = i % sizeof vm.record;
-    for (size_t j = 0; j < vm.record_size; j++) {
-        vm.record[j] = i * 7 + j;
-    }
-    return vm;
-}
-
-static int
-add_vm(struct snapshot_builder *b, uint32_t i)
-{
-    struct vm vm = make_vm(i);
-    return snapshot_builder_add(b, vm.uuid, vm.macs, 2,
-                                slice_of(vm.record, vm.record_size));
-}
-
-/* Publishes VMs 0 to 'n_vms' - 1. */
-static void
-publish(const char *path, uint32_t n_vms, uint64_t generation)
-{
-    struct snapshot_builder *b = snapshot_builder_create();
-    assert_non_null(b);
-    for (uint32_t i = 0; i < n_vms; i++) {
-        assert_int_equal(add_vm(b, i), 0);
-    }
-    assert_int_equal(snapshot_builder_publish(b, path, generation), 0);
-    snapshot_builder_destroy(b);
-}
+enum { N_VMS = 10000, HEADER_SIZE = 128 };
 
 static void
 assert_has_vm(const struct snapshot *s, uint32_t i)
@@ -115,22 +28,6 @@ assert_lacks_vm(const struct snapshot *s, uint32_t i)
     assert_false(snapshot_find_mac(s, vm.macs[0], &found));
     assert_false(snapshot_find_mac(s, vm.macs[1], &found));
     assert_slice_equal(found, "untouched");
-}
-
-/* Reads the file at 'path' into memory that the caller frees. */
-static uint8_t *
-read_file(const char *path, size_t *ret_size)
-{
-    struct stat st;
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    assert_int_equal(fstat(fileno(f), &st), 0);
-    uint8_t *data = malloc(st.st_size);
-    assert_non_null(data);
-    assert_int_equal(fread(data, 1, st.st_size, f), st.st_size);
-    fclose(f);
-    *ret_size = st.st_size;
-    return data;
 }
 
 static void
@@ -220,6 +117,34 @@ one_key_of_either_kind_is_enough(void **state)
     assert_true(snapshot_find_mac(s, b.macs[1], &record));
     assert_slice_equal(record, "b");
     assert_false(snapshot_find_vm(s, b.uuid, &record));
+    snapshot_close(s);
+}
+
+static void
+a_record_may_have_several_uuids(void **state)
+{
+    const struct fixture *f = *state;
+    struct vm a = make_vm(1), b = make_vm(2), c = make_vm(3);
+    struct snapshot *s;
+    struct slice record;
+
+    struct snapshot_builder *builder = snapshot_builder_create();
+    assert_int_equal(snapshot_builder_add_uuid(builder, a.uuid), EINVAL);
+    assert_int_equal(snapshot_builder_add(builder, a.uuid, NULL, 0,
+                                          slice_from_string("a")), 0);
+    assert_int_equal(snapshot_builder_add(builder, b.uuid, NULL, 0,
+                                          slice_from_string("b")), 0);
+    assert_int_equal(snapshot_builder_add_uuid(builder, a.uuid), EEXIST);
+    assert_int_equal(snapshot_builder_add_uuid(builder, c.uuid), 0);
+    assert_int_equal(snapshot_builder_publish(builder, f->path, 1), 0);
+    snapshot_builder_destroy(builder);
+
+    assert_int_equal(snapshot_open(f->path, &s), 0);
+    assert_int_equal(snapshot_n_vms(s), 2);
+    assert_true(snapshot_find_vm(s, c.uuid, &record));
+    assert_slice_equal(record, "b");
+    assert_true(snapshot_find_vm(s, a.uuid, &record));
+    assert_slice_equal(record, "a");
     snapshot_close(s);
 }
 
@@ -382,31 +307,6 @@ what_is_no_snapshot_is_refused(void **state)
     free(file);
 }
 
-/* Asks for everything there is and might be; what matters is that it comes
- * back. */
-static void
-exercise(struct slice bytes)
-{
-    struct snapshot *s;
-    struct slice record;
-    uint64_t position = 0;
-
-    if (snapshot_from_bytes(bytes, &s)) {
-        return;
-    }
-    while (snapshot_next(s, &position, &record)) {
-        continue;
-    }
-    for (uint32_t i = 0; i < 24; i++) {
-        struct vm vm = make_vm(i);
-        if (snapshot_find_vm(s, vm.uuid, &record)) {
-            assert_true(record.size <= SNAPSHOT_MAX_RECORD);
-        }
-        snapshot_find_mac(s, vm.macs[0], &record);
-    }
-    snapshot_close(s);
-}
-
 static void
 cut_and_damaged_files_never_crash_the_reader(void **state)
 {
@@ -447,19 +347,21 @@ a_full_table_costs_a_bounded_number_of_probes(void **state)
     (void) state;
     /* A UUID table, every slot of which points to one record, and none of
      * which has the key: endless, were it not for the limit. */
-    enum { N_SLOTS = 1 << 16, TABLE = HEADER_SIZE + 4 };
-    size_t size = TABLE + (size_t) N_SLOTS * 24;
+    enum { N_SLOTS = 1 << 16, TABLE = HEADER_SIZE + 8 };
+    size_t size = TABLE + (size_t) N_SLOTS * 32;
     uint8_t *file = calloc(1, size);
     struct snapshot *s;
 
-    memcpy(file, "SLUICEC\x01", 8);
+    memcpy(file, "SLUICEC\x02", 8);
     poke(file, 16, 8, size);
     poke(file, 24, 4, 1);
     poke(file, 48, 8, TABLE);
-    poke(file, 56, 8, N_SLOTS);
-    poke(file, 64, 8, size);
+    poke(file, 56, 8, TABLE);
+    poke(file, 64, 8, N_SLOTS);
+    poke(file, 72, 8, size);
+    poke(file, 88, 8, size);
     for (size_t i = 0; i < N_SLOTS; i++) {
-        poke(file, TABLE + i * 24 + 16, 8, HEADER_SIZE);
+        poke(file, TABLE + i * 32 + 24, 4, HEADER_SIZE / 8);
     }
     assert_int_equal(snapshot_from_bytes(slice_of(file, size), &s), 0);
     for (uint32_t i = 1; i <= 100000; i++) {
@@ -481,7 +383,7 @@ table_sizes_that_overflow_are_refused(void **state)
     publish(f->path, 12, 1);
     uint8_t *file = read_file(f->path, &size);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        for (size_t field = 48; field < HEADER_SIZE; field += 8) {
+        for (size_t field = 48; field < 104; field += 8) {
             uint8_t saved[8];
             memcpy(saved, file + field, 8);
             poke(file, field, 8, sizes[i]);
@@ -503,6 +405,7 @@ main(void)
         TEST(records_come_in_the_order_in_which_they_were_added),
         TEST(an_empty_snapshot_finds_nothing),
         TEST(one_key_of_either_kind_is_enough),
+        TEST(a_record_may_have_several_uuids),
         TEST(a_key_that_is_taken_is_refused_and_adds_nothing),
         TEST(a_record_without_key_or_beyond_the_limits_is_refused),
         TEST(an_old_mapping_stays_usable_and_knows_that_it_is_stale),

@@ -38,8 +38,9 @@ static const uint8_t key_b[16] = { 0xbb, 2 };
     KIND(OTHER_VTEP, AUTH_BAD)          /* From a host with its own key. */ \
     KIND(REPLAYED, SEQUENCE_REPLAYED)   /* A true packet once more. */  \
     KIND(REPLAYED_EPOCH, SEQUENCE_REPLAYED) /* One of before restarts. */ \
-    KIND(OTHER_VNI, TENANT_VNI)         /* Only the VNI is changed. */  \
-    KIND(OTHER_TENANT, AUTH_BAD)        /* VNI and TENANT are changed. */ \
+    KIND(OTHER_VNI, AUTH_BAD)           /* The VNI is changed. */       \
+    KIND(OTHER_VNI_ONLY, TENANT_VNI)    /* The same, and TENANT is not. */ \
+    KIND(OTHER_TENANT, AUTH_BAD)        /* All is of another tenant. */ \
     KIND(OTHER_TENANT_SIGNED, HOST_TENANT) /* The host itself cheats. */ \
     KIND(TRUNCATED, NONE)               /* Cut anywhere. */             \
     KIND(BIT_FLIPS, NONE)               /* One to three bits changed. */
@@ -100,6 +101,7 @@ struct fixture {
     struct decap decap;
     struct intake_stats *stats;
     struct account *account;
+    struct undo undo;
     uint32_t number;            /* Of the latest true packet. */
     uint64_t drops[N_KINDS][SLUICE_N_DROPS];
 };
@@ -135,7 +137,7 @@ set_up(struct fixture *f)
     assert_null(config_parse("f", text, strlen(text), &f->config));
     assert_null(decap_configure(&f->decap, SLUICE_TLV_CLASS, f->config));
     f->stats = xzalloc(sizeof *f->stats);
-    f->account = account_create(f->stats);
+    f->account = account_create(f->stats, &f->undo);
     free(text);
     free(cwd);
 }
@@ -200,7 +202,7 @@ forge(const struct fixture *f, enum kind kind, struct signed_packet *p)
     uint8_t key[16];
     uint32_t other_tenant = 8;
 
-    make(p, 7, 7, next, key_a);
+    make(p, 7, 0, next, key_a);
     switch (kind) {
     case WRONG_KEY:
         memcpy(key, key_a, sizeof key);
@@ -213,30 +215,33 @@ forge(const struct fixture *f, enum kind kind, struct signed_packet *p)
         }
         break;
     case NO_AUTH:
-        make(p, 7, 7, next, NULL);
+        make(p, 7, 0, next, NULL);
         break;
     case UNKNOWN_VTEP:
         return 3 + below(253);
     case OTHER_VTEP:
         return 2;
     case REPLAYED:
-        make(p, 7, 7, f->number - below(MIN(f->number, 2000)), key_a);
+        make(p, 7, 0, f->number - below(MIN(f->number, 2000)), key_a);
         break;
     case REPLAYED_EPOCH:
-        make_in_epoch(p, 7, 7, 1 + below(EPOCH - 2), 1, key_a);
+        make_in_epoch(p, 7, 0, 1 + below(EPOCH - 2), 1, key_a);
         break;
+    case OTHER_VNI_ONLY:
+        make(p, 7, 7, next, key_a);
+        /* fall through */
     case OTHER_VNI:
         sluice_tlv_put_be32(p->bytes + 4, other_tenant << 8);
         break;
     case OTHER_TENANT: {
         struct signed_packet other;
-        make(&other, other_tenant, other_tenant, next, key_b);
+        make(&other, other_tenant, 0, next, key_b);
         memcpy(other.bytes + other.auth_ofs, p->bytes + p->auth_ofs, 8);
         *p = other;
         break;
     }
     case OTHER_TENANT_SIGNED:
-        make(p, other_tenant, other_tenant, next, key_a);
+        make(p, other_tenant, 0, next, key_a);
         break;
     case TRUNCATED:
         p->size = below(p->size);
@@ -262,7 +267,9 @@ send_true(struct fixture *f)
 {
     struct signed_packet p;
 
-    make(&p, 7, 7, ++f->number, key_a);
+    /* With and without TENANT, which a switch may send or not. */
+    f->number++;
+    make(&p, 7, f->number % 2 ? 7 : 0, f->number, key_a);
     assert_int_equal(receive(f, &p, 1), SLUICE_DROP_NONE);
 }
 
@@ -297,7 +304,7 @@ of_a_million_forged_packets_none_is_accepted(void **state)
     set_up(f);
     for (uint32_t epoch = 1; epoch < EPOCH; epoch++) {
         struct signed_packet p;
-        make_in_epoch(&p, 7, 7, epoch, 1, key_a);
+        make_in_epoch(&p, 7, 0, epoch, 1, key_a);
         assert_int_equal(receive(f, &p, 1), SLUICE_DROP_NONE);
     }
     for (int i = 0; i < N_FORGED; i++) {

@@ -53,7 +53,7 @@ setup(void **state)
         pattern[i] = i * 7 % 251;
     }
     f->memory = calloc(1, join_memory_size());
-    f->join = join_create(f->memory, on_drop, f);
+    f->join = join_create(f->memory, 0, on_drop, f);
     assert_non_null(f->join);
     *state = f;
     return 0;
@@ -72,11 +72,17 @@ teardown(void **state)
 
 /* Goes on with what is in the memory, as the next process. */
 static void
-restart(struct fixture *f)
+restart_at(struct fixture *f, int64_t now_ms)
 {
     join_destroy(f->join);
-    f->join = join_create(f->memory, on_drop, f);
+    f->join = join_create(f->memory, now_ms, on_drop, f);
     assert_non_null(f->join);
+}
+
+static void
+restart(struct fixture *f)
+{
+    restart_at(f, 0);
 }
 
 /* Writes the header of 'part' and what stands behind it to 'packet'. */
@@ -353,6 +359,24 @@ parts_that_wait_outlive_the_process(void **state)
 }
 
 static void
+the_time_without_a_process_does_not_count(void **state)
+{
+    struct fixture *f = *state;
+
+    ADD(f, .number = 1, .count = 2, .size = 10, .now_ms = 1000);
+    restart_at(f, 60000);
+    join_expire(f->join, 60000 + JOIN_MAX_AGE_MS - 1);
+    ADD(f, .number = 1, .index = 1, .count = 2, .ofs = 10, .size = 10);
+    assert_whole(f, 20, 1);
+    join_release(f->join);
+
+    ADD(f, .number = 2, .count = 2, .size = 10, .now_ms = 60000);
+    restart_at(f, 60000);
+    join_expire(f->join, 60000 + JOIN_MAX_AGE_MS);
+    assert_int_equal(f->n_dropped[SLUICE_DROP_SPLIT_INCOMPLETE], 1);
+}
+
+static void
 a_part_that_is_added_again_after_a_kill_counts_once(void **state)
 {
     struct fixture *f = *state;
@@ -422,6 +446,7 @@ main(void)
         TEST(a_sender_has_its_share_of_frames_and_no_more),
         TEST(a_sender_has_its_share_of_bytes_and_no_more),
         TEST(parts_that_wait_outlive_the_process),
+        TEST(the_time_without_a_process_does_not_count),
         TEST(a_part_that_is_added_again_after_a_kill_counts_once),
         TEST(memory_that_is_not_ours_is_not_believed),
     };

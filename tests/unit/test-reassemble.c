@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "proxy-config.h"
 #include "s4-reassemble.h"
 #include "util.h"
 
@@ -22,6 +23,7 @@ enum { ISN = 1000, PORT = 40000 };
 struct fixture {
     struct intake_stats *stats;
     struct account *account;
+    struct undo undo;
     struct reassemble *r;
     struct reassemble_config config;
     char path[64];              /* Empty: nothing survives. */
@@ -76,7 +78,7 @@ set_up(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     f->stats = calloc(1, sizeof *f->stats);
-    f->account = account_create(f->stats);
+    f->account = account_create(f->stats, &f->undo);
     f->config = (struct reassemble_config) REASSEMBLE_DEFAULTS;
     f->now_ms = 1000000;
     f->ticket = 1;
@@ -388,6 +390,21 @@ a_stream_joined_in_the_middle_begins_behind_a_trailer(void **state)
 }
 
 static void
+counts_are_not_guessed_at_in_a_stream_joined_in_the_middle(void **state)
+{
+    struct fixture *f = *state;
+
+    /* What looks like a count, and is none, before what is. */
+    text(f, 100, "ms for 7 <13>evil");
+    text(f, 117, "9 <13>true");
+    tick(f, 2000);
+    expect(f, "");
+    text(f, 127, "9 <13>more");
+    fin(f, 137);
+    expect(f, "{tcp-joined 0 37}");
+}
+
+static void
 data_that_overtake_the_syn_are_waited_for(void **state)
 {
     struct fixture *f = *state;
@@ -506,6 +523,52 @@ tls_is_left_alone(void **state)
     tick(f, 5000);
     expect(f, "");
     assert_int_equal(f->stats->sources[0].tls_streams, 2);
+}
+
+static void
+a_tenant_may_have_lines_that_continue_otherwise(void **state)
+{
+    struct fixture *f = *state;
+    /* Of one tenant, which is 7, the other is not. */
+    static const char text_7[]
+        = "reassembly: {multi-line: 0}\n"
+          "tenants:\n- {id: 7, name: a, server: 'h:1', multi-line: 1}\n";
+    static const char text_8[]
+        = "reassembly: {multi-line: 1}\n"
+          "tenants:\n- {id: 8, name: a, server: 'h:1', multi-line: 0}\n"
+          "- {id: 7, name: b, server: 'h:1'}\n"
+          "- {id: 9, name: c, server: 'h:1', multi-line: 0}\n";
+    struct config *c7, *c8;
+
+    assert_null(config_parse("f", text_7, strlen(text_7), &c7));
+    assert_null(config_parse("f", text_8, strlen(text_8), &c8));
+    assert_int_equal(config_find_tenant(c8, 7)->multi_line, 1);
+    assert_int_equal(config_find_tenant(c8, 8)->multi_line, 0);
+    assert_int_equal(config_find_tenant(c8, 9)->multi_line, 0);
+
+    f->config.multi_line = false;
+    f->config.tenants = c7;
+    reassemble_configure(f->r, &f->config);
+    syn(f);
+    text(f, 0, "<13>a\n  at x\n<13>b\n");
+    expect(f, "[<13>a\n  at x]");
+    /* With another configuration it is as that says. */
+    f->config.multi_line = true;
+    f->config.tenants = c8;
+    reassemble_configure(f->r, &f->config);
+    text(f, 19, " at y\n<13>c\n");
+    expect(f, "[<13>b\n at y]");
+    config_destroy(c8);
+    static const char text_none[]
+        = "reassembly: {multi-line: 1}\n"
+          "tenants:\n- {id: 7, name: a, server: 'h:1', multi-line: 0}\n";
+    assert_null(config_parse("f", text_none, strlen(text_none), &c8));
+    f->config.tenants = c8;
+    reassemble_configure(f->r, &f->config);
+    text(f, 31, "<13>d\n");
+    expect(f, "[<13>c][<13>d]");
+    config_destroy(c7);
+    config_destroy(c8);
 }
 
 static void
@@ -962,6 +1025,7 @@ main(void)
         TEST(a_hole_is_never_glued),
         TEST(a_hole_within_a_counted_frame_costs_that_frame),
         TEST(a_stream_joined_in_the_middle_begins_behind_a_trailer),
+        TEST(counts_are_not_guessed_at_in_a_stream_joined_in_the_middle),
         TEST(data_that_overtake_the_syn_are_waited_for),
         TEST(numbers_wrap),
         TEST(resets_count_only_where_the_stream_is),
@@ -971,6 +1035,7 @@ main(void)
         TEST(the_same_ports_may_begin_another_stream),
         TEST(tls_is_left_alone),
         TEST(lines_that_continue_stay_whole_where_configured),
+        TEST(a_tenant_may_have_lines_that_continue_otherwise),
         TEST(what_is_too_long_is_cut),
         TEST(flows_beyond_the_share_push_out_the_oldest),
         TEST(fragments_in_any_order_make_a_line),

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,7 +14,7 @@
 
 struct fixture {
     char path[64];
-    int fd;                     /* Receives. */
+    struct tunnel_sockets sockets; /* Receive. */
     int sender;
     struct receive *receive;
 };
@@ -24,8 +25,8 @@ set_up(void **state)
     struct fixture *f = calloc(1, sizeof *f);
 
     snprintf(f->path, sizeof f->path, "/tmp/test-receive-%d", (int) getpid());
-    udp_pair_open(&f->fd, &f->sender);
-    assert_int_equal(receive_socket_create(f->fd, f->path, &f->receive), 0);
+    udp_pair_open(&f->sockets, &f->sender);
+    assert_int_equal(receive_socket_create(&f->sockets, f->path, &f->receive), 0);
     *state = f;
     return 0;
 }
@@ -36,7 +37,7 @@ tear_down(void **state)
     struct fixture *f = *state;
 
     receive_socket_destroy(f->receive);
-    close(f->fd);
+    tunnel_sockets_close(&f->sockets);
     close(f->sender);
     unlink(f->path);
     free(f);
@@ -49,7 +50,7 @@ static void
 restart(struct fixture *f)
 {
     receive_socket_destroy(f->receive);
-    assert_int_equal(receive_socket_create(f->fd, f->path, &f->receive), 0);
+    assert_int_equal(receive_socket_create(&f->sockets, f->path, &f->receive), 0);
 }
 
 static void
@@ -196,13 +197,18 @@ lines_of_a_packet_that_were_through_are_known_after_a_kill(void **state)
     fill(f);
     for (int i = 0; i < 3; i++) {
         receive_socket_intend(f->receive, &intent);
-        receive_socket_settle(f->receive, i == 1);
+        receive_socket_settle(f->receive, (i == 1 ? SLUICE_DROP_RULE_SAMPLE
+                                           : SLUICE_DROP_NONE));
     }
     restart(f);
     assert_true(receive_socket_interrupted(f->receive, &found));
     assert_false(found.is_task);
-    assert_int_equal(found.n_settled, 3);
-    assert_int_equal(found.n_refused, 1);
+    assert_int_equal(found.settled.n_lines, 3);
+    struct receive_settled settled = found.settled;
+    assert_int_equal(receive_take_settled(&settled), SLUICE_DROP_RULE_SAMPLE);
+    assert_int_equal(receive_take_settled(&settled), SLUICE_DROP_NONE);
+    assert_int_equal(receive_take_settled(&settled), SLUICE_DROP_NONE);
+    assert_int_equal(settled.n_lines, 0);
     assert_false(found.intended);
     receive_socket_intend(f->receive, &intent);
     restart(f);
@@ -229,7 +235,7 @@ a_task_is_known_after_a_kill_until_it_ends(void **state)
     assert_int_equal(found.task.kind, 1);
     assert_int_equal(found.task.slot, 2);
     assert_int_equal(found.task.value, 3);
-    assert_int_equal(found.n_settled, 0);
+    assert_int_equal(found.settled.n_lines, 0);
     receive_socket_end_task(f->receive);
     restart(f);
     assert_false(receive_socket_interrupted(f->receive, &found));
@@ -253,8 +259,8 @@ packets_do_not_stay_in_the_file_after_the_end(void **state)
 {
     struct fixture *f = *state;
 
-    send_text(f, "hunter2");
-    send_text(f, "swordfish");
+    send_text(f, "header, hunter2");
+    send_text(f, "header, swordfish");
     fill(f);
     receive_socket_done(f->receive);
     restart(f);
@@ -274,19 +280,18 @@ replace_socket(struct fixture *f)
     socklen_t size = sizeof sin;
 
     receive_socket_destroy(f->receive);
-    close(f->fd);
+    tunnel_sockets_close(&f->sockets);
     inet_pton(AF_INET6, "::ffff:127.0.0.1", &addr);
-    assert_int_equal(receive_socket_bind(&addr, 0, 1 << 20, &f->fd), 0);
-    assert_int_equal(getsockname(f->fd, (struct sockaddr *) &sin, &size), 0);
+    assert_int_equal(tunnel_sockets_bind(&addr, 0, NULL, &f->sockets), 0);
+    assert_int_equal(getsockname(f->sockets.fds[0], (struct sockaddr *) &sin, &size), 0);
     assert_int_equal(connect(f->sender, (struct sockaddr *) &sin, size), 0);
-    assert_int_equal(receive_socket_create(f->fd, f->path, &f->receive), 0);
+    assert_int_equal(receive_socket_create(&f->sockets, f->path, &f->receive), 0);
 }
 
 static void
 what_the_kernel_drops_is_counted_once(void **state)
 {
     struct fixture *f = *state;
-    int small = 1;
     uint64_t n_sent = 0, n_received = 0, lost = 0;
     char payload[1000] = "x";
 
@@ -294,8 +299,7 @@ what_the_kernel_drops_is_counted_once(void **state)
         if (round == 2) {
             replace_socket(f);
         }
-        assert_int_equal(setsockopt(f->fd, SOL_SOCKET, SO_RCVBUF, &small,
-                                    sizeof small), 0);
+        assert_int_equal(tunnel_sockets_set_buffer(&f->sockets, 1), 0);
         /* The new socket's first figure is above the old one's last. */
         for (int i = 0; i < (round < 2 ? 50 : 500); i++) {
             assert_int_equal(send(f->sender, payload, sizeof payload, 0),
@@ -320,6 +324,94 @@ what_the_kernel_drops_is_counted_once(void **state)
     assert_true(lost > 0);
 }
 
+/* Sends a packet for 'vni' of which byte 8 is 'number'. */
+static void
+send_for(const struct fixture *f, uint8_t vni, uint8_t number)
+{
+    const uint8_t packet[1000] = { [6] = vni, [8] = number };
+
+    assert_int_equal(send(f->sender, packet, sizeof packet, 0), sizeof packet);
+}
+
+/* Takes all packets that there are.  Counts those of each VNI, and of VNI 2
+ * those before it that are not. */
+static void
+take_all(struct fixture *f, unsigned int n_of[4], unsigned int *n_before,
+         uint64_t *lost)
+{
+    uint8_t latest[4] = { 0 };
+    struct record rec;
+
+    *lost = *n_before = 0;
+    while (!receive_socket_fill(f->receive, lost)) {
+        while (receive_socket_next(f->receive, &rec)) {
+            const uint8_t *data = rec.packet.data;
+            assert_true(data[6] < 4);
+            /* In the order in which they were sent. */
+            assert_true(data[8] >= latest[data[6]]);
+            latest[data[6]] = data[8];
+            n_of[data[6]]++;
+            *n_before += data[6] != 2 && !n_of[2];
+            receive_socket_done(f->receive);
+        }
+    }
+}
+
+static void
+a_flood_leaves_others_their_room_and_turn(void **state)
+{
+    struct fixture *f = *state;
+    unsigned int n_of[4] = { 0 };
+    unsigned int n_before;
+    uint64_t lost;
+
+    assert_int_equal(tunnel_sockets_set_buffer(&f->sockets, 256 * 1024), 0);
+    send_for(f, 1, 0);
+    for (int i = 0; i < 5000; i++) {
+        send_for(f, 1, 1 + i / 25);
+    }
+    for (int i = 0; i < 100; i++) {
+        send_for(f, 2, i);
+    }
+    take_all(f, n_of, &n_before, &lost);
+    assert_int_equal(n_of[2], 100);
+    assert_true(n_of[1] > 100 && n_of[1] < 5000);
+    /* One turn of the flood, at the most. */
+    assert_true(n_before <= 64);
+
+    /* What was lost comes with the next packet of that socket. */
+    send_for(f, 1, 255);
+    unsigned int n = n_of[1];
+    take_all(f, n_of, &n_before, &lost);
+    assert_int_equal(n_of[1], n + 1);
+    assert_int_equal(n + lost, 5001);
+}
+
+static void
+another_proxy_does_not_get_the_port(void **state)
+{
+    struct fixture *f = *state;
+    struct tunnel_sockets others;
+    struct in6_addr addr;
+    struct sockaddr_in sin;
+    socklen_t size = sizeof sin;
+
+    inet_pton(AF_INET6, "::ffff:127.0.0.1", &addr);
+    assert_int_equal(getsockname(f->sockets.fds[3], (struct sockaddr *) &sin,
+                                 &size), 0);
+    uint16_t port = ntohs(sin.sin_port);
+    assert_int_equal(tunnel_sockets_bind(&addr, port, NULL, &others),
+                     EADDRINUSE);
+
+    /* But one who takes it over does, at another address of the host. */
+    inet_pton(AF_INET6, "::ffff:0.0.0.0", &addr);
+    assert_int_equal(tunnel_sockets_bind(&addr, port, NULL, &others),
+                     EADDRINUSE);
+    assert_int_equal(tunnel_sockets_bind(&addr, port, &f->sockets, &others),
+                     0);
+    tunnel_sockets_close(&others);
+}
+
 int
 main(void)
 {
@@ -334,6 +426,8 @@ main(void)
         TEST(a_task_is_known_after_a_kill_until_it_ends),
         TEST(packets_do_not_stay_in_the_file_after_the_end),
         TEST(what_the_kernel_drops_is_counted_once),
+        TEST(a_flood_leaves_others_their_room_and_turn),
+        TEST(another_proxy_does_not_get_the_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

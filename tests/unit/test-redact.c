@@ -378,6 +378,8 @@ mistakes_in_own_rules_are_told_with_their_line(void **state)
         { "actions: {token: pseudonym}\n", "own.yaml: the action of rule" },
         { "rules:\n  - {id: token, literals: [abc]}\n",
           "own.yaml:2: rule token: there is a rule" },
+        { "enable: [\"\\e[2J\\n\\u202e\"]\n",
+          "own.yaml:1: enable: there is no rule ?[2J????; correct it." },
     };
 
     (void) state;
@@ -573,6 +575,50 @@ what_lies_beyond_the_cap_is_masked_whole(void **state)
 }
 
 static void
+a_lower_cap_is_kept_to(void **state)
+{
+    const struct redact_options options = { .cap = 1000 };
+    const char mark[] = "<redacted:over-cap>";
+    const char secret[] = " ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    uint8_t *p = repeat("all quiet ", 4000);
+    size_t kept = 1000 - strlen(mark);
+    struct redact_result result;
+    struct redactor *r;
+
+    (void) state;
+    assert_null(redactor_create_with(&options, &r));
+    redactor_run(r, slice_of(p, 1000), NULL, &result);
+    assert_false(result.over_cap);
+    assert_int_equal(result.text.size, 1000);
+    for (size_t size = 1001; size <= 4000; size += 333) {
+        redactor_run(r, slice_of(p, size), NULL, &result);
+        assert_true(result.over_cap);
+        assert_int_equal(result.n_redactions, 1);
+        assert_int_equal(result.text.size, 1000);
+        assert_memory_equal(result.text.data, p, kept);
+        assert_memory_equal(result.text.data + kept, mark, strlen(mark));
+    }
+    /* Wherever the cap cuts a secret, nothing of it is left. */
+    for (size_t at = 900; at < 1010; at++) {
+        memcpy(p + at, secret, strlen(secret));
+        redactor_run(r, slice_of(p, 2000), NULL, &result);
+        assert_true(result.text.size <= 1000);
+        assert_int_equal(count(result.text, "ghp_"), 0);
+        assert_int_equal(count(result.text, "012345"), 0);
+        memset(p + at, 'x', strlen(secret));
+    }
+    /* Marks may be longer than what they stand for. */
+    uint8_t *many = repeat("pwd=a,", 990);
+    redactor_run(r, slice_of(many, 990), NULL, &result);
+    assert_true(result.text.size <= 1000);
+    assert_true(result.over_cap);
+    assert_int_equal(result.n_redactions, count(result.text, "<redacted:"));
+    free(many);
+    free(p);
+    redactor_destroy(r);
+}
+
+static void
 output_never_exceeds_the_cap(void **state)
 {
     uint8_t *p = repeat("pwd=a,", REDACT_CAP);
@@ -679,6 +725,7 @@ main(void)
         TEST(any_byte_may_come),
         TEST(what_lies_beyond_the_cap_is_masked_whole),
         TEST(output_never_exceeds_the_cap),
+        TEST(a_lower_cap_is_kept_to),
         TEST(work_is_linear_in_hostile_messages),
         TEST(patterns_outside_the_grammar_are_refused),
         TEST(check_digits_are_verified),

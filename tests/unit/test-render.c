@@ -5,6 +5,7 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "render-json.h"
+#include "render-spool.h"
 #include "render.h"
 #include "table.h"
 #include "util.h"
@@ -94,6 +95,7 @@ tenants_are_shown_with_their_books(void **state)
     (void) state;
     a.id = 7;
     a.name = "seven";
+    a.queue = "main";
     a.server = "h:514";
     a.state = "connected";
     a.received = 21;
@@ -102,25 +104,32 @@ tenants_are_shown_with_their_books(void **state)
     a.spooled = 2;
     a.open = 3;
     a.quarantined = 4;
-    a.dropped = 11;
+    a.dropped = 10;
+    a.routed = 1;
     a.redactions = 6;
     a.bytes = 1536;
+    a.oldest_ns = NOW_NS - 2 * S;
     b.id = 16777215;
     b.name = "last";
+    b.queue = "archive";
     b.server = "[2001:db8::1]:514";
     b.state = "backoff";
     b.error = "Connection refused";
     r.tenants = tenants;
     r.n_tenants = 2;
     expect_text(render_tenants, &r,
-"  TENANT  NAME   SERVER             STATE      RECEIVED  + ANNOUNCED  "
-"= SHIPPED  + SPOOLED  + OPEN  + QUARANTINED  + DROPPED  REDACTIONS    BYTES  "
-"LATEST ERROR\n"
-"       7  seven  h:514              connected        21            1  "
-"        1          2       3              4         11           6  1.5 KiB  -\n"
-"16777215  last   [2001:db8::1]:514  backoff           0            0  "
-"        0          0       0              0          0           0      0 B  "
-"Connection refused\n");
+"  TENANT  NAME   QUEUE    SERVER             STATE      RECEIVED  "
+"+ ANNOUNCED  "
+"= SHIPPED  + SPOOLED  + OPEN  + QUARANTINED  + DROPPED  + ROUTED  "
+"OLDEST  REDACTIONS    BYTES  LATEST ERROR\n"
+"       7  seven  main     h:514              connected        21  "
+"          1  "
+"        1          2       3              4         10         1  "
+"   2 s           6  1.5 KiB  -\n"
+"16777215  last   archive  [2001:db8::1]:514  backoff           0  "
+"          0  "
+"        0          0       0              0          0         0  "
+"     -           0      0 B  Connection refused\n");
     r.n_tenants = 1;
     expect_json(&r, "tenants",
 "{\n"
@@ -128,18 +137,60 @@ tenants_are_shown_with_their_books(void **state)
 "    {\n"
 "      \"announced\": 1,\n"
 "      \"bytes\": 1536,\n"
-"      \"dropped\": 11,\n"
+"      \"dropped\": 10,\n"
 "      \"error\": \"\",\n"
 "      \"id\": 7,\n"
 "      \"name\": \"seven\",\n"
+"      \"oldest_ns\": 1699999998000000000,\n"
 "      \"open\": 3,\n"
 "      \"quarantined\": 4,\n"
+"      \"queue\": \"main\",\n"
 "      \"received\": 21,\n"
 "      \"redactions\": 6,\n"
+"      \"routed\": 1,\n"
 "      \"server\": \"h:514\",\n"
 "      \"shipped\": 1,\n"
 "      \"spooled\": 2,\n"
 "      \"state\": \"connected\"}]}\n");
+}
+
+static void
+destinations_are_shown_with_their_circuits(void **state)
+{
+    Sluice__Destination a = SLUICE__DESTINATION__INIT;
+    Sluice__Destination b = SLUICE__DESTINATION__INIT;
+    Sluice__Destination *destinations[] = { &a, &b };
+    Sluice__Response r = SLUICE__RESPONSE__INIT;
+
+    (void) state;
+    a.tenant = b.tenant = 7;
+    a.queue = b.queue = "main";
+    a.name = "far";
+    a.type = "tls";
+    a.server = "logs.example:6514";
+    a.state = "backoff";
+    a.since_ns = NOW_NS - UINT64_C(3000000000);
+    a.failures = 12;
+    a.next_ns = NOW_NS + UINT64_C(5000000000);
+    a.error = "the certificate of logs.example:6514 expired on 2026-01-02 "
+              "03:04:05 UTC";
+    b.name = "near";
+    b.type = "file";
+    b.server = "/var/log/near";
+    b.state = "connected";
+    b.since_ns = NOW_NS - UINT64_C(2000000000);
+    r.destinations = destinations;
+    r.n_destinations = 2;
+    expect_text(render_tenants, &r,
+"There is no tenant.\n"
+"\n"
+"TENANT  QUEUE  DESTINATION  TYPE  SERVER             STATE      SINCE  "
+"FAILURES  NEXT ATTEMPT  LATEST ERROR\n"
+"     7  main   far          tls   logs.example:6514  backoff      3 s  "
+"      12  in 5 s        the certificate of logs.example:6514 expired on "
+"2026-01-02 03:04:05 UTC\n"
+"     7  main   near         file  /var/log/near      connected    2 s  "
+"       0  -             -\n");
 }
 
 static void
@@ -222,27 +273,89 @@ counters_and_spool_are_shown(void **state)
     a.text = "datagrams received";
     b.program = "ship";
     b.tenant = 7;
+    b.queue = "main";
     b.name = "shipped";
     b.unit = "lines";
     b.text = "lines the tenant's server took";
     r.counters = counters;
     r.n_counters = 2;
     expect_text(render_counters, &r,
-"PROGRAM  TENANT  COUNTER                 VALUE  UNIT     MEANING\n"
-"intake        -  packets  18446744073709551615  packets  "
+"PROGRAM  TENANT  QUEUE  COUNTER                 VALUE  UNIT     MEANING\n"
+"intake        -  -      packets  18446744073709551615  packets  "
 "datagrams received\n"
-"ship          7  shipped                     0  lines    "
+"ship          7  main   shipped                     0  lines    "
 "lines the tenant's server took\n");
 
     s.tenant = 7;
+    s.queue = "main";
+    s.configured = true;
     s.batches = 2;
     s.lines = 300;
     s.bytes = 5 * 1024 * 1024;
+    s.oldest_ns = NOW_NS - 60 * S;
+    s.foreign = 3;
     r.spool = spool;
     r.n_spool = 1;
     expect_text(render_spool, &r,
-"TENANT  BATCHES  LINES     SIZE  QUARANTINED BATCHES  QUARANTINED LINES\n"
-"     7        2    300  5.0 MiB                    0                  0\n");
+"TENANT  QUEUE  BATCHES  LINES     SIZE     OLDEST  QUARANTINED BATCHES  "
+"QUARANTINED LINES  FOREIGN FILES  SHIPPED\n"
+"     7  main         2    300  5.0 MiB  1 min 0 s                    0  "
+"                0              3  yes\n");
+}
+
+static void
+batches_are_shown(void **state)
+{
+    Sluice__SpoolBatch a = SLUICE__SPOOL_BATCH__INIT;
+    Sluice__SpoolBatch b = SLUICE__SPOOL_BATCH__INIT;
+    Sluice__SpoolBatch *batches[] = { &a, &b };
+    Sluice__Response r = SLUICE__RESPONSE__INIT;
+    struct ds text = DS_EMPTY_INITIALIZER;
+    uint8_t stream[8] = { 1, 2, 3, 4, 5, 6, 7, 0xff };
+
+    (void) state;
+    a.tenant = 7;
+    a.queue = "main";
+    a.state = "quarantined";
+    a.in_quarantine = true;
+    a.generation = 1;
+    a.number = UINT64_MAX;
+    a.name = "0000000001-18446744073709551615.batch";
+    a.lines = 12;
+    a.bytes = 1536;
+    a.raw_size = 4096;
+    a.created_ns = NOW_NS - 61 * S;
+    a.reason = "it was changed";
+    b.tenant = 7;
+    b.queue = "main";
+    b.state = "foreign";
+    b.in_quarantine = true;
+    b.name = "notes";
+    r.batches = batches;
+    r.n_batches = 2;
+    expect_text(render_batches, &r,
+"BATCH                          STATE        LINES     SIZE        AGE  REASON\n"
+"7/main/1-18446744073709551615  quarantined     12  1.5 KiB  1 min 1 s  "
+"it was changed\n"
+"7/main/quarantine/notes        foreign          -        -          -  -\n");
+
+    a.recipient = (ProtobufCBinaryData) { .len = 8, .data = stream };
+    a.stream = (ProtobufCBinaryData) { .len = 8, .data = stream };
+    a.is_recovered = true;
+    render_batch(&a, NOW_NS, &text);
+    assert_string_equal(ds_cstr(&text),
+"7/main/1-18446744073709551615:\n"
+"  state        quarantined\n"
+"  reason       it was changed\n"
+"  file         0000000001-18446744073709551615.batch\n"
+"  lines        12\n"
+"  bytes        1536, of 4096 uncompressed\n"
+"  closed       2023-11-14T22:12:19Z, 1 min 1 s ago\n"
+"  stream       01020304050607ff\n"
+"  place        out of turn\n"
+"  sealed to    another key than the proxy's, the tenant's\n"
+"  recipient    01020304050607ff\n");
+    ds_destroy(&text);
 }
 
 static void
@@ -300,8 +413,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(programs_are_shown),
         cmocka_unit_test(tenants_are_shown_with_their_books),
+        cmocka_unit_test(destinations_are_shown_with_their_circuits),
         cmocka_unit_test(virtual_machines_are_shown),
         cmocka_unit_test(counters_and_spool_are_shown),
+        cmocka_unit_test(batches_are_shown),
         cmocka_unit_test(nothing_is_told_as_a_sentence),
         cmocka_unit_test(an_error_is_json_too),
         cmocka_unit_test(sizes_and_durations_have_units),

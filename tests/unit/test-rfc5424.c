@@ -359,6 +359,39 @@ context_cannot_speak_for_the_switch(void **state)
 }
 
 static void
+a_line_gets_the_sets_of_context_that_it_asks_for(void **state)
+{
+    char *pairs[][2] = { { "host", "hv-1" }, { "cpu", "9" }, { "", "x" } };
+    uint8_t context[256];
+    struct batch_source source = bare_source;
+    struct batch_line line = bare_line;
+    Sluice__VmContext *vm;
+
+    (void) state;
+    struct slice packed = make_context(context, sizeof context, "", pairs, 3);
+    vm = sluice__vm_context__unpack(NULL, packed.size, packed.data);
+    vm->value[0]->sets = 2;
+    vm->value[1]->sets = 4 | 8;
+    source.context = slice_of(context, sluice__vm_context__pack(vm, context));
+    sluice__vm_context__free_unpacked(vm, NULL);
+
+    assert_string_equal(render_param(&source, &line, "host"), "hv-1");
+    assert_string_equal(render_param(&source, &line, "cpu"), "9");
+    line.context_sets = 1 | 2;
+    assert_string_equal(render_param(&source, &line, "host"), "hv-1");
+    assert_null(render_param(&source, &line, "cpu"));
+    line.context_sets = 1 | 8;
+    assert_null(render_param(&source, &line, "host"));
+    assert_string_equal(render_param(&source, &line, "cpu"), "9");
+    line.context_sets = 1;
+    assert_null(render_param(&source, &line, "host"));
+    assert_null(render_param(&source, &line, "cpu"));
+
+    source.context_by_ip = true;
+    assert_string_equal(render_param(&source, &line, "ctx"), "by-ip");
+}
+
+static void
 context_that_cannot_be_decoded_is_left_out(void **state)
 {
     struct batch_source source = bare_source;
@@ -690,6 +723,58 @@ a_gap_record_says_what_is_missing(void **state)
         "gap-flow=\"tcp 10.0.0.1 40000 fd00::1 514\"] 12 bytes");
 }
 
+static void
+a_record_of_a_rule_says_how_many_lines_it_dropped(void **state)
+{
+    (void) state;
+    /* Of no VM. */
+    static const struct batch_source source = { .id = 1, .tenant = 7 };
+    struct batch_line line = {
+        .source = 1, .switch_ns = SWITCH_NS, .pri = 45,
+        .app_name = slice_from_string("sluice"),
+        .msgid = slice_from_string("gap"),
+        .msg = slice_from_string("2 lines"),
+        .gap = {
+            .reason = slice_from_string("rule-drop"),
+            .lines = 2,
+            .rule = slice_from_string("quiet-cron"),
+        },
+    };
+
+    assert_renders(
+        &source, &line,
+        "<45>1 2026-11-20T16:13:00.123456Z - sluice - gap "
+        "[" SD_ID " tenant=\"7\"" TIME_PARAM
+        " gap=\"rule-drop\" gap-lines=\"2\" gap-rule=\"quiet-cron\"] 2 lines");
+}
+
+static void
+a_line_tells_more_if_a_rule_asks_for_it(void **state)
+{
+    (void) state;
+    struct batch_line line = {
+        .source = 1, .switch_ns = SWITCH_NS, .pri = 13,
+        .msg = slice_from_string("m"),
+        .src_ip = slice_of(ipv4, 16),
+        .route = slice_from_string("not-shown"),
+        .verbose = {
+            .rule = slice_from_string("look"),
+            .received_ns = SWITCH_NS,
+            .protocol = 17,
+            .src_port = 40000,
+            .dst_port = 514,
+            .dst_ip = slice_of(ipv4, 16),
+        },
+    };
+
+    assert_renders(
+        &bare_source, &line,
+        "<13>1 2026-11-20T16:13:00.123456Z " MAC " - - - "
+        "[" SD_ID " tenant=\"7\"" TIME_PARAM " src-ip=\"10.0.0.1\" "
+        "rule=\"look\" received=\"2026-11-20T16:13:00.123456789Z\" "
+        "flow=\"udp 10.0.0.1 40000 10.0.0.1 514\"] m");
+}
+
 int
 main(void)
 {
@@ -697,12 +782,15 @@ main(void)
         cmocka_unit_test(a_line_with_everything_has_everything),
         cmocka_unit_test(what_is_not_known_is_absent),
         cmocka_unit_test(a_gap_record_says_what_is_missing),
+        cmocka_unit_test(a_record_of_a_rule_says_how_many_lines_it_dropped),
+        cmocka_unit_test(a_line_tells_more_if_a_rule_asks_for_it),
         cmocka_unit_test(hostname_is_the_name_or_the_uuid_or_the_mac),
         cmocka_unit_test(a_claimed_host_shows_only_where_it_differs),
         cmocka_unit_test(a_clock_skew_shows_in_seconds),
         cmocka_unit_test(values_are_escaped_and_made_safe),
         cmocka_unit_test(each_character_is_escaped_as_the_table_says),
         cmocka_unit_test(context_cannot_speak_for_the_switch),
+        cmocka_unit_test(a_line_gets_the_sets_of_context_that_it_asks_for),
         cmocka_unit_test(context_that_cannot_be_decoded_is_left_out),
         cmocka_unit_test(only_our_exact_sd_id_is_renamed),
         cmocka_unit_test(a_long_sd_id_is_renamed_within_its_limit),

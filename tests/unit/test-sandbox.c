@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -212,9 +213,17 @@ make_a_symbolic_link(void)
 }
 
 static bool
-make_a_hard_link(void)
+link_a_foreign_file(void)
 {
-    return !link(path_in(outside, "secret"), path_in(inside, "link"));
+    return !linkat(AT_FDCWD, path_in(outside, "secret"), AT_FDCWD,
+                   path_in(inside, "hard"), 0);
+}
+
+static bool
+link_a_file_out(void)
+{
+    return !linkat(AT_FDCWD, path_in(inside, "mine"), AT_FDCWD,
+                   path_in(outside, "hard"), 0);
 }
 
 static bool
@@ -314,7 +323,8 @@ static const struct {
     ATTEMPT(trace_another_process, FILTER),
     ATTEMPT(read_the_memory_of_another_process, FILTER),
     ATTEMPT(make_a_symbolic_link, FILTER),
-    ATTEMPT(make_a_hard_link, FILTER),
+    ATTEMPT(link_a_foreign_file, FILES),
+    ATTEMPT(link_a_file_out, FILES),
     ATTEMPT(give_a_file_more_rights, FILTER),
     ATTEMPT(write_code_and_run_it, FILTER),
     ATTEMPT(turn_data_into_code, FILTER),
@@ -338,7 +348,8 @@ try(bool (*attempt)(void), bool is_shut_in)
 
     if (!pid) {
         const struct sandbox_dir dirs[] = { { inside, true } };
-        if (is_shut_in && sandbox_enter(dirs, 1, tunnel_fd, may_answer)) {
+        const struct tunnel_sockets sockets = { .n = 1, .fds = { tunnel_fd } };
+        if (is_shut_in && sandbox_enter(dirs, 1, &sockets, may_answer)) {
             _exit(NOT_SHUT_IN);
         }
         _exit(attempt() ? WORKED : FAILED);
@@ -379,6 +390,44 @@ copy_a_file(void)
             && !unlink(path_in(inside, "newer")));
 }
 
+/* As sync-many.c does, which would go on without. */
+static bool
+sync_a_file_by_the_kernels_workers(void)
+{
+    aio_context_t context = 0;
+    int fd = open(path_in(inside, "new"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+    struct iocb iocb = {
+        .aio_lio_opcode = IOCB_CMD_FSYNC, .aio_fildes = fd
+    };
+    struct iocb *list = &iocb;
+    struct io_event event = { .res = -1 };
+
+    return (fd >= 0 && !syscall(SYS_io_setup, 1, &context)
+            && syscall(SYS_io_submit, context, 1, &list) == 1
+            && syscall(SYS_io_getevents, context, 1, 1, &event, NULL) == 1
+            && !event.res && !syscall(SYS_io_destroy, context)
+            && !unlink(path_in(inside, "new")));
+}
+
+/* As the spool has one batch in several queues. */
+static bool
+link_a_file_into_two_directories(void)
+{
+    int fd = open(path_in(inside, "new"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    return (fd >= 0 && !close(fd)
+            && !mkdir(path_in(inside, "a"), 0700)
+            && !mkdir(path_in(inside, "b"), 0700)
+            && !linkat(AT_FDCWD, path_in(inside, "new"), AT_FDCWD,
+                       path_in(inside, "a/new"), 0)
+            && !renameat(AT_FDCWD, path_in(inside, "new"), AT_FDCWD,
+                         path_in(inside, "b/new"))
+            && !unlink(path_in(inside, "a/new"))
+            && !unlink(path_in(inside, "b/new"))
+            && !unlinkat(AT_FDCWD, path_in(inside, "a"), AT_REMOVEDIR)
+            && !unlinkat(AT_FDCWD, path_in(inside, "b"), AT_REMOVEDIR));
+}
+
 static bool
 read_the_tunnels_socket(void)
 {
@@ -396,6 +445,10 @@ what_intake_needs_works_from_inside(void **state)
 {
     (void) state;
     assert_int_equal(WEXITSTATUS(try(copy_a_file, true)), WORKED);
+    assert_int_equal(WEXITSTATUS(try(sync_a_file_by_the_kernels_workers,
+                                     true)), WORKED);
+    assert_int_equal(WEXITSTATUS(try(link_a_file_into_two_directories, true)),
+                     WORKED);
     assert_int_equal(WEXITSTATUS(try(read_the_tunnels_socket, true)), WORKED);
     assert_int_equal(WEXITSTATUS(try(send_an_answer, true)), WORKED);
 }

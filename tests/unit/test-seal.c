@@ -59,6 +59,10 @@ static const struct seal_header some_header = {
     .stream = 0x0123456789abcdef,
     .number = 42,
     .created_ns = 1700000000123456789,
+    .generation = 5,
+    .flags = SEAL_F_END,
+    .origin = 0x8877665544332211,
+    .previous = { 0xd1, 0x6e, [31] = 0x57 },
 };
 
 /* Seals 'text'; the file is malloc()ed and the caller's. */
@@ -101,6 +105,10 @@ what_was_sealed_opens_to_the_same(void **state)
         assert_int_equal(opened.number, some_header.number);
         assert_int_equal(opened.created_ns, some_header.created_ns);
         assert_int_equal(opened.raw_size, size);
+        assert_int_equal(opened.generation, some_header.generation);
+        assert_int_equal(opened.flags, some_header.flags);
+        assert_int_equal(opened.origin, some_header.origin);
+        assert_memory_equal(opened.previous, some_header.previous, 32);
         assert_memory_equal(opened.recipient, h.recipient, 32);
     }
 }
@@ -110,15 +118,20 @@ the_header_is_laid_out_as_documented(void **state)
 {
     struct fixture *f = *state;
     static const uint8_t expected[40] = {
-        'S', 'L', 'U', 'I', 'C', 'E', 'B', 1, 0, 0xaa, 0xbb, 0xcc,
+        'S', 'L', 'U', 'I', 'C', 'E', 'B', 2, 0, 0xaa, 0xbb, 0xcc,
         0, 0, 4, 0xd2, 1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
         0, 0, 0, 0, 0, 0, 0, 42, 0x17, 0x97, 0x9c, 0xfe, 0x3d, 0x85, 0xcd,
         0x15,
+    };
+    static const uint8_t more[48] = {
+        0, 0, 0, 5, 0, 0, 0, 1, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+        0xd1, 0x6e, [47] = 0x57,
     };
     struct slice file = seal_text(f, "hello");
 
     assert_memory_equal(file.data, expected, sizeof expected);
     assert_memory_equal(file.data + 40, "\0\0\0\5", 4);
+    assert_memory_equal(file.data + 48, more, sizeof more);
     free((void *) file.data);
 }
 
@@ -177,9 +190,12 @@ a_file_that_is_something_else_says_what(void **state)
     data[0] = 's';
     assert_int_equal(seal_read_header(file, &h), SEAL_MAGIC);
     data[0] = 'S';
-    data[7] = 2;
-    assert_int_equal(seal_read_header(file, &h), SEAL_VERSION);
     data[7] = 1;
+    assert_int_equal(seal_read_header(file, &h), SEAL_VERSION);
+    data[7] = 2;
+    data[52] = 0x80;            /* A flag of a newer writer. */
+    assert_int_equal(seal_read_header(file, &h), SEAL_VERSION);
+    data[52] = 0;
     data[40] = 2;               /* raw_size: 32 MiB. */
     assert_int_equal(seal_read_header(file, &h), SEAL_LIMIT);
     data[40] = 0;
@@ -194,28 +210,38 @@ a_file_that_is_something_else_says_what(void **state)
     free(data);
 }
 
+/* Makes another key pair in the files '2' and '2.pub'. */
+static struct seal_key *
+make_other_key(struct fixture *f, uint8_t public[32])
+{
+    char secret_path[96], public_path[96];
+    struct seal_key *key;
+
+    snprintf(secret_path, sizeof secret_path, "%s/2", f->dir);
+    snprintf(public_path, sizeof public_path, "%s/2.pub", f->dir);
+    assert_int_equal(seal_key_generate(secret_path, public_path), 0);
+    assert_int_equal(seal_key_read(secret_path, &key), 0);
+    assert_int_equal(seal_public_key_read(public_path, public), 0);
+    unlink(secret_path);
+    unlink(public_path);
+    return key;
+}
+
 static void
 another_recipient_can_not_open_it(void **state)
 {
     struct fixture *f = *state;
-    char secret[96], public[96];
-    struct seal_key *other;
+    uint8_t public[32];
+    struct seal_key *other = make_other_key(f, public);
     struct slice file = seal_text(f, "not for you");
     struct seal_header h;
     uint8_t *raw;
 
-    snprintf(secret, sizeof secret, "%s/2", f->dir);
-    snprintf(public, sizeof public, "%s/2.pub", f->dir);
-    assert_int_equal(seal_key_generate(secret, public), 0);
-    assert_int_equal(seal_key_read(secret, &other), 0);
     assert_int_equal(seal_open(other, file, &h, &raw), SEAL_RECIPIENT);
     /* Not even where the header names him. */
-    assert_int_equal(seal_public_key_read(public, (uint8_t *) file.data + 48),
-                     0);
+    memcpy((uint8_t *) file.data + 96, public, sizeof public);
     assert_int_equal(seal_open(other, file, &h, &raw), SEAL_TAMPERED);
     seal_key_destroy(other);
-    unlink(secret);
-    unlink(public);
     free((void *) file.data);
 }
 
@@ -260,10 +286,65 @@ no_two_batches_share_key_or_nonce(void **state)
     struct fixture *f = *state;
     struct slice a = seal_text(f, "same"), b = seal_text(f, "same");
 
-    assert_memory_not_equal(a.data + 80, b.data + 80, 80);
-    assert_memory_not_equal(a.data + 160, b.data + 160, 24);
+    assert_memory_not_equal(a.data + 128, b.data + 128, 80);
+    assert_memory_not_equal(a.data + 208, b.data + 208, 24);
     free((void *) a.data);
     free((void *) b.data);
+}
+
+static void
+what_is_compressed_once_is_sealed_for_each_recipient(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t other_public[32], public[32], digests[2][SEAL_DIGEST_SIZE];
+    struct seal_key *other = make_other_key(f, other_public);
+    struct seal_header h = some_header, opened;
+    struct slice file;
+    uint8_t *raw;
+
+    assert_int_equal(seal_public_key_read(f->public, public), 0);
+    assert_int_equal(sealer_seal(f->sealer, public, &h, &file), EINVAL);
+    assert_int_equal(sealer_compress(f->sealer, slice_from_string("twice")),
+                     0);
+    for (int i = 0; i < 2; i++) {
+        struct seal_key *key = i ? other : f->key;
+
+        assert_int_equal(sealer_seal(f->sealer, i ? other_public : public,
+                                     &h, &file), 0);
+        assert_int_equal(seal_open(key, file, &opened, &raw), SEAL_OK);
+        assert_memory_equal(raw, "twice", 5);
+        free(raw);
+        assert_int_equal(seal_open(i ? f->key : other, file, &opened, &raw),
+                         SEAL_RECIPIENT);
+        seal_digest(file, digests[i]);
+    }
+    assert_memory_not_equal(digests[0], digests[1], SEAL_DIGEST_SIZE);
+
+    /* What can't be compressed leaves nothing to seal. */
+    assert_int_equal(sealer_compress(f->sealer, slice_of(NULL, MAX_RAW + 1)),
+                     EMSGSIZE);
+    assert_int_equal(sealer_seal(f->sealer, public, &h, &file), EINVAL);
+    seal_key_destroy(other);
+}
+
+static void
+the_digest_is_of_header_and_tag(void **state)
+{
+    struct fixture *f = *state;
+    struct slice file = seal_text(f, "to be followed by others");
+    uint8_t *data = (uint8_t *) file.data;
+    uint8_t before[SEAL_DIGEST_SIZE], after[SEAL_DIGEST_SIZE];
+
+    seal_digest(file, before);
+    for (size_t i = 0; i < file.size; i++) {
+        bool covered = (i < SEAL_HEADER_SIZE
+                        || i >= file.size - SEAL_TAG_SIZE);
+        data[i] ^= 1;
+        seal_digest(file, after);
+        assert_int_equal(!memcmp(before, after, sizeof before), !covered);
+        data[i] ^= 1;
+    }
+    free(data);
 }
 
 static void
@@ -330,6 +411,8 @@ main(void)
         TEST(a_batch_over_the_maximum_is_refused),
         TEST(the_most_compressible_batch_still_opens),
         TEST(no_two_batches_share_key_or_nonce),
+        TEST(what_is_compressed_once_is_sealed_for_each_recipient),
+        TEST(the_digest_is_of_header_and_tag),
         TEST(key_files_are_guarded),
 #undef TEST
     };

@@ -134,6 +134,7 @@ teardown(void **state)
     static const char *const names[] = {
         "vms.yaml", "new.yaml", "sluice.yaml", "context/context.snapshot",
         "context/context.snapshot.lock", "context/context.snapshot.status",
+        "context/context.snapshot.previous",
     };
     struct fixture *f = *state;
 
@@ -392,7 +393,7 @@ a_dump_shows_records_and_refuses_what_is_no_snapshot(void **state)
     char text[4096];
     text[fread(text, 1, sizeof text - 1, stream)] = '\0';
     assert_int_equal(pclose(stream), 0);
-    assert_string_equal(text, "# Generation 1, 1 VMs.\n"
+    assert_string_equal(text, "# Generation 1, 1 VMs, 0 earlier versions.\n"
                         "vms:\n"
                         "  - name: \"web\"\n"
                         "    macs: [ \"52:54:00:00:00:01\" ]\n");

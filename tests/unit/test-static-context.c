@@ -65,6 +65,7 @@ every_key_is_loaded(void **state)
         "  - values: { room: Zürich 12, \"a.b[0\": x }\n"
         "    uuid: " UUID_1 "\n"
         "    macs: [ \"52:54:00:00:00:01\", 52:54:00:00:00:AB ]\n"
+        "    ips: [ 192.0.2.1, \"2001:db8::1\" ]\n"
         "    name: web-1\n"
         "    port: vm1\n"
         "    tenant: 7\n"
@@ -83,6 +84,11 @@ every_key_is_loaded(void **state)
     assert_memory_equal(vm->uuid, uuid, sizeof uuid);
     assert_int_equal(vm->n_macs, 2);
     assert_memory_equal(vm->macs, macs, sizeof macs);
+    assert_int_equal(vm->n_ips, 2);
+    assert_memory_equal(vm->ips[0], "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1",
+                        16);
+    assert_memory_equal(vm->ips[1], "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\1",
+                        16);
     assert_string_equal(vm->name, "web-1");
     assert_string_equal(vm->port, "vm1");
     assert_int_equal(vm->tenant, 7);

@@ -1,0 +1,343 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The packages of the proxy's programs: what is in them, what lintian says, and,
+# in a chroot of Debian's release, that they install, run, are upgraded, removed
+# and purged.
+#
+# In: DEB_DIR, where "make deb" put them; without them all is skipped.
+# Runs sluiced in a network namespace of its own, without systemd: no unit is
+# started here.  Runs in: make check-deb.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/system/tap.sh
+. "$here/../system/tap.sh"
+
+DEB_DIR=${DEB_DIR:-$here/../../_build/deb}
+packages=(sluice-proxy sluice-ctl sluice-unseal sluice-hostd sluice-libvirt)
+debs=()
+work=
+netns="sluicedeb$$"
+root=
+
+skip_all() {
+    echo "1..0 # SKIP $*"
+    exit 0
+}
+
+# in_root COMMAND...: in the chroot, in our namespace of the network.
+in_root() {
+    ip netns exec "$netns" chroot "$root" env -i \
+        PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
+        "$@" </dev/null
+}
+
+# apt_root OPTION...: apt-get in the chroot, which needs the machine's network.
+apt_root() {
+    chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+        LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y --no-install-recommends "$@" </dev/null 2>&1 |
+        tail -n 40
+}
+
+at_exit() {
+    stop_proxy || true
+    if [[ -n $root ]]; then
+        umount "$root/proc" 2>/dev/null || true
+    fi
+    ip netns del "$netns" 2>/dev/null || true
+    if [[ -n $work ]] && ! mountpoint -q "$root/proc"; then
+        rm -rf --one-file-system "$work"
+    fi
+}
+
+# --- What is in them ---------------------------------------------------------
+
+# has PACKAGE PATH...: each of them is in the package.
+has() {
+    local path rc=0
+    dpkg-deb -c "${deb_of[$1]}" | awk '{ sub(/^\./, "", $6); print $6 }' \
+        >"$work/contents"
+    for path in "${@:2}"; do
+        grep -qxF -- "$path" "$work/contents" || {
+            echo "there is no $path"
+            rc=1
+        }
+    done
+    return "$rc"
+}
+
+# Neither DPDK nor Open vSwitch comes along.
+depends_on_little() {
+    local deb rc=0
+    for deb in "${deb_of[@]}"; do
+        dpkg-deb -f "$deb" Depends | tee /dev/stderr |
+            grep -E 'rte|dpdk|openvswitch|unbound' && rc=1
+    done
+    return "$rc"
+}
+
+lintian_is_content() {
+    lintian --fail-on error,warning --tag-display-limit 0 "${deb_of[@]}"
+}
+
+# no_path: nothing of where it was built is in a program.
+no_path() {
+    local deb rc=0
+    for deb in "${deb_of[@]}"; do
+        if dpkg-deb --fsys-tarfile "$deb" |
+            grep -aoF "$(cd "$DEB_DIR" && pwd)" | head -n 1 | grep -q .; then
+            echo "$deb has it"
+            rc=1
+        fi
+    done
+    return "$rc"
+}
+
+# --- The chroot --------------------------------------------------------------
+
+# sources: the machine's own sources of Debian, for the chroot.
+sources() {
+    # shellcheck disable=SC2016 # Names of apt.
+    apt-get indextargets --format \
+        'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
+        "Origin: Debian" | sort -u
+}
+
+make_chroot() {
+    local suite
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    sources >"$work/sources.list"
+    mmdebstrap --mode=root --variant=minbase --include=zsh \
+        --skip=cleanup/apt/lists --aptopt='Acquire::Languages "none"' \
+        "$suite" "$root" - <"$work/sources.list" || return 1
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+    chmod 755 "$root/usr/sbin/policy-rc.d"
+    cp /etc/resolv.conf "$root/etc/resolv.conf"
+    mount -t proc proc "$root/proc"
+    mkdir "$root/debs"
+}
+
+install_ours() {
+    cp "${deb_of[@]}" "$root/debs/" &&
+        apt_root install "${debs[@]}"
+}
+
+# The same with another version.
+make_newer() {
+    local package
+    for package in "${packages[@]}"; do
+        rm -rf "$work/repack"
+        dpkg-deb -R "${deb_of[$package]}" "$work/repack" &&
+            sed -i "s/$version/$version+1/" "$work/repack/DEBIAN/control" &&
+            dpkg-deb --root-owner-group -b "$work/repack" \
+                "$root/debs/${package}_newer.deb" || return 1
+    done
+}
+
+upgrade() {
+    make_newer && apt_root install "${newer[@]}"
+}
+
+version_is() {
+    local package
+    for package in "${packages[@]}"; do
+        # shellcheck disable=SC2016 # A format of dpkg.
+        [[ $(chroot "$root" dpkg-query -W -f '${Version}' "$package") == "$1" ]]
+    done
+}
+
+users_are_there() {
+    chroot "$root" getent passwd sluice-intake sluice-unseal
+}
+
+units_are() {
+    local unit rc=0
+    for unit in sluice.service sluice.socket sluice-hostd.service; do
+        [[ $(chroot "$root" systemctl is-enabled "$unit") == "$1" ]] || {
+            echo "$unit is not $1"
+            rc=1
+        }
+    done
+    return "$rc"
+}
+
+# --- The proxy in it ---------------------------------------------------------
+
+configure() {
+    cat >"$root/etc/sluice/sluice.yaml" <<'END'
+tunnel:
+  listen: 127.0.0.1
+tenants:
+  - id: 7
+    name: seven-seas
+    destinations:
+      - name: archive
+        type: file
+        path: /var/log/sluice/seven-seas.log
+END
+    mkdir -p "$root/var/log/sluice"
+    in_root sluiced --check --config /etc/sluice/sluice.yaml
+}
+
+# stop_proxy: its pid is in a file, since "check" runs its command in a subshell.
+stop_proxy() {
+    local pid deadline=$((SECONDS + 30))
+    pid=$(cat "$work/pid" 2>/dev/null) || return 0
+    rm -f "$work/pid"
+    kill "$pid" 2>/dev/null || return 0
+    while kill -0 "$pid" 2>/dev/null; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.1
+    done
+}
+
+answers() {
+    in_root sluicectl status
+}
+
+start_proxy() {
+    ip netns exec "$netns" chroot "$root" /usr/sbin/sluiced \
+        --config /etc/sluice/sluice.yaml </dev/null >"$work/sluiced.log" 2>&1 &
+    echo $! >"$work/pid"
+    local deadline=$((SECONDS + 30))
+    until answers >/dev/null 2>&1; do
+        if ((SECONDS >= deadline)); then
+            cat "$work/sluiced.log"
+            return 1
+        fi
+        sleep 0.1
+    done
+    answers
+}
+
+intake_has_its_user() {
+    local pid
+    for pid in $(pgrep -P "$(cat "$work/pid")"); do
+        if [[ $(cat "/proc/$pid/comm") == sluice-intake ]]; then
+            [[ $(stat -c %u "/proc/$pid") == \
+                $(chroot "$root" id -u sluice-intake) ]]
+            return
+        fi
+    done
+    echo "there is no sluice-intake"
+    return 1
+}
+
+makes_a_key() {
+    in_root sluice-unseal --generate-key --key /etc/sluice-unseal/7.key \
+        --public /tmp/7.pub && [[ -s $root/tmp/7.pub ]]
+}
+
+manuals_are_there() {
+    local page
+    for page in sluiced sluice-intake sluicectl sluice-unseal; do
+        [[ -s $root/usr/share/man/man8/$page.8.gz ]]
+    done
+}
+
+remove() {
+    stop_proxy
+    apt_root remove "${packages[@]}"
+}
+
+# What an administrator wrote, and what is not shipped yet.
+state_is_there() {
+    [[ -s $root/etc/sluice/sluice.yaml && -d $root/var/lib/sluice &&
+        -s $root/etc/logrotate.d/sluice-proxy ]]
+}
+
+programs_are_gone() {
+    ! ls "$root"/usr/sbin/sluice* "$root"/usr/bin/sluice* 2>/dev/null
+}
+
+purge() {
+    rm -f "$root/etc/sluice/sluice.yaml" "$root/etc/sluice-unseal/7.key"
+    apt_root purge "${packages[@]}"
+}
+
+nothing_left() {
+    local left
+    left=$(find "$root/usr" "$root/etc" "$root/var" "$root/lib" "$root/run" \
+        -name '*sluice*' -not -path '*/apt/*' -not -path '*/log/*.log' -print |
+        grep -v '/var/lib/dpkg/' || true)
+    [[ -z $left ]] || { echo "left: $left"; return 1; }
+}
+
+# --- The test ----------------------------------------------------------------
+
+((EUID == 0)) || skip_all "this makes a chroot and must be root"
+command -v mmdebstrap >/dev/null || skip_all "there is no mmdebstrap"
+declare -A deb_of
+newer=()
+for package in "${packages[@]}"; do
+    deb=$(find "$DEB_DIR" -maxdepth 1 -name "${package}_*.deb" 2>/dev/null ||
+        true)
+    [[ -f $deb ]] ||
+        skip_all "there is no $package in $DEB_DIR: 'make check-deb' builds it"
+    deb_of[$package]=$deb
+    debs+=("/debs/${deb##*/}")
+    newer+=("/debs/${package}_newer.deb")
+done
+version=$(dpkg-deb -f "$deb" Version)
+
+trap at_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-deb.XXXXXX")
+root=$work/root
+
+check "the proxy's package has its programs and units" has sluice-proxy \
+    /usr/sbin/sluiced /usr/sbin/sluice-intake /usr/sbin/sluice-context \
+    /usr/sbin/sluice-ship /usr/sbin/sluice-metrics \
+    /usr/libexec/sluice/sluice-relp /usr/libexec/sluice/sluice-kafka \
+    /lib/systemd/system/sluice.service /lib/systemd/system/sluice.socket \
+    /usr/lib/sysusers.d/sluice.conf /usr/lib/tmpfiles.d/sluice.conf \
+    /usr/lib/sysctl.d/50-sluice.conf /etc/logrotate.d/sluice-proxy
+check "the command line's has it, completions and the schema" has sluice-ctl \
+    /usr/bin/sluicectl /usr/share/bash-completion/completions/sluicectl \
+    /usr/share/zsh/vendor-completions/_sluicectl \
+    /usr/share/sluice/sluice.schema.json
+check "the tenant's end has its unit" has sluice-unseal \
+    /usr/sbin/sluice-unseal /lib/systemd/system/sluice-unseal@.service
+check "the hypervisor's end has its unit" has sluice-hostd \
+    /usr/sbin/sluice-hostd /lib/systemd/system/sluice-hostd.service
+check "what asks libvirt is a package of its own" has sluice-libvirt \
+    /usr/libexec/sluice/sluice-libvirt
+check "they depend neither on DPDK nor on Open vSwitch" depends_on_little
+check "nothing says where they were built" no_path
+if command -v lintian >/dev/null; then
+    check "lintian finds nothing" lintian_is_content
+else
+    skip "lintian finds nothing" "there is no lintian"
+fi
+
+if ! make_chroot >"$work/chroot.log" 2>&1; then
+    tail -n 3 "$work/chroot.log" | sed 's/^/# /'
+    skip "they install" "the chroot could not be made; is there a network?"
+    done_testing
+    exit
+fi
+ip netns add "$netns"
+ip -n "$netns" link set lo up
+
+check "they install" install_ours
+check "the users are there" users_are_there
+check "the units are enabled" units_are enabled
+check "a configuration is checked" configure
+check "the proxy starts and answers" start_proxy
+check "sluice-intake has a user of its own" intake_has_its_user
+check "a key is made" makes_a_key
+check "the manuals are there" manuals_are_there
+check "an upgrade goes through" upgrade
+check "all are of the new version" version_is "$version+1"
+check "the proxy that ran goes on" answers
+stop_proxy
+check "the new one starts on the same state" start_proxy
+check "they can be removed" remove
+check "configuration and state stay" state_is_there
+check "the programs are gone" programs_are_gone
+check "they can be purged" purge
+check "nothing of them is left" nothing_left
+done_testing

@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""sluice.service and sluice.socket under a systemd that runs as the first
+process of a container, while a switch sends lines and a tenant's server notes
+them: what is restarted, killed or hangs comes back, and no line is lost.
+
+In: the container's root directory and the process id of its systemd; runs in
+the container's network.  Out: TAP.  Runs in: test-systemd.sh."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+os.environ.setdefault("srcdir", str(HERE.parents[1]))
+for folder in ("tests", "tests/control"):
+    sys.path.insert(0, os.path.join(os.environ["srcdir"], folder))
+from harness import equal, main, wait_for  # noqa: E402
+from traffic import Server, Stream  # noqa: E402
+
+ROOT, SYSTEMD = pathlib.Path(sys.argv[1]), sys.argv[2]
+PREFIX = ROOT / "usr/local"
+UNITS = ROOT / "etc/systemd/system"
+PORT = 6081
+
+SERVER = Server()
+STREAM = Stream(PORT)
+
+
+def inside(*command, check=True):
+    """Runs 'command' in the container and returns what it printed."""
+    done = subprocess.run(
+        ["nsenter", "--target", SYSTEMD, "--all", "--", *command],
+        capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)}: {done.stderr}"
+                             + journal()[-4000:])
+    return done.stdout
+
+
+def journal():
+    return inside("journalctl", "--no-pager", "--output=cat",
+                  "--unit=sluice.service", "--unit=sluice.socket")
+
+
+def systemctl(*arguments):
+    return inside("systemctl", *arguments)
+
+
+def show(what):
+    return systemctl("show", "--value", f"--property={what}",
+                     "sluice.service").strip()
+
+
+def ask(what):
+    return json.loads(inside("sluicectl", "--json", what))
+
+
+def lines_go_on():
+    """Waits for lines that were sent after this was called."""
+    sent = STREAM.n
+    wait_for("new lines", lambda: max(SERVER.numbers, default=0) > sent, 60)
+
+
+def all_lines_come():
+    """Stops the stream; returns how many lines it sent once all are there."""
+    n = STREAM.stop()
+    try:
+        wait_for("all lines", lambda: len(set(SERVER.numbers)) >= n, 60)
+    except AssertionError as error:
+        missing = sorted(set(range(1, n + 1)) - set(SERVER.numbers))
+        raise AssertionError(
+            f"{len(missing)} of {n} lines are missing, the first {missing[:9]}"
+            f"; {SERVER.others[-9:]}; {inside('sluicectl', 'counters')}"
+            f"{inside('sluicectl', 'tenants')}{journal()}") from error
+    return n
+
+
+def comes_back(act):
+    """Sees that sluiced is another process after 'act', and lines go on."""
+    before = show("MainPID")
+    act()
+    wait_for("another sluiced", lambda: (
+        show("ActiveState") == "active"
+        and show("MainPID") not in (before, "0")), 60)
+    lines_go_on()
+
+
+def the_units_start_and_lines_come():
+    config = PREFIX / "etc/sluice/sluice.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        "batch:\n  max-delay-ms: 20\noutput:\n  hold-ms: 100\n"
+        "tenants:\n- id: 7\n  name: shop\n"
+        f"  server: 127.0.0.1:{SERVER.port}\n", encoding="utf-8")
+    systemctl("daemon-reload")
+    inside("systemd-tmpfiles", "--create")
+    systemctl("start", "sluice.socket", "sluice.service")
+    equal(systemctl("is-active", "sluice.socket", "sluice.service").split(),
+          ["active", "active"])
+    assert "come from the service manager: 16" in journal(), journal()
+    STREAM.start()
+    lines_go_on()
+
+
+def what_the_service_may_not_write_to_it_cannot():
+    pid = show("MainPID")
+    for path in ("/usr/local/sbin/x", "/etc/x", "/var/lib/x"):
+        done = subprocess.run(
+            ["nsenter", "--target", SYSTEMD, "--pid", "--mount", "--",
+             "nsenter", "--target", pid, "--mount", "--", "touch", path],
+            capture_output=True, text=True, check=False)
+        assert "Read-only file system" in done.stderr, (path, done)
+    status = inside("cat", f"/proc/{pid}/status")
+    assert "NoNewPrivs:\t1" in status, status
+
+
+def nobody_is_root_and_who_reads_packets_is_alone():
+    for name, user in (("sluiced", "sluice"), ("sluice-ship", "sluice"),
+                       ("sluice-intake", "sluice-intake")):
+        equal(set(inside("ps", "-o", "user:20=", "-C", name).split()), {user})
+
+
+def a_restart_a_reload_and_a_stop_lose_nothing():
+    for _ in range(2):
+        comes_back(lambda: systemctl("restart", "sluice.service"))
+    systemctl("reload", "sluice.service")
+    lines_go_on()
+
+    def stop_and_start():
+        systemctl("stop", "sluice.service")
+        equal(show("Result"), "success")
+        sent = STREAM.n         # More come while nobody is there.
+        wait_for("packets", lambda: STREAM.n > sent + 500)
+        systemctl("start", "sluice.service")
+    comes_back(stop_and_start)
+
+
+def what_is_killed_comes_back():
+    n_before = int(show("NRestarts"))
+    comes_back(lambda: systemctl("kill", "--kill-who=main", "--signal=KILL",
+                                 "sluice.service"))
+    equal(int(show("NRestarts")), n_before + 1)
+
+
+def what_hangs_is_killed_by_the_watchdog_and_comes_back():
+    drop_in = UNITS / "sluice.service.d/watchdog.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nWatchdogSec=1s\n", encoding="utf-8")
+    systemctl("daemon-reload")
+    comes_back(lambda: systemctl("restart", "sluice.service"))
+    comes_back(lambda: systemctl("kill", "--kill-who=main", "--signal=STOP",
+                                 "sluice.service"))
+    assert "Watchdog timeout" in journal(), journal()
+    drop_in.unlink()
+    systemctl("daemon-reload")
+
+
+def without_the_socket_unit_systemd_keeps_the_descriptors():
+    # The sockets are others then: what waits in these must be out.
+    n = all_lines_come()
+    systemctl("stop", "sluice.service", "sluice.socket")
+    systemctl("mask", "--runtime", "sluice.socket")
+    config = PREFIX / "etc/sluice/sluice.yaml"
+    config.write_text("tunnel:\n  listen: 127.0.0.1\n"
+                      + config.read_text(encoding="utf-8"), encoding="utf-8")
+    systemctl("start", "sluice.service")
+    wait_for("the descriptors", lambda: show("NFileDescriptorStore") == "16")
+
+    again = Stream(PORT)
+    again.n = n
+    globals()["STREAM"] = again
+    again.start()
+    lines_go_on()
+    for _ in range(2):
+        comes_back(lambda: systemctl("restart", "sluice.service"))
+    equal(show("NFileDescriptorStore"), "16")
+
+
+def the_books_say_that_each_line_came():
+    n = all_lines_come()
+    equal(sorted(set(SERVER.numbers)), list(range(1, n + 1)))
+    wait_for("the books", lambda: [
+        (t["received"], t["shipped"], t["dropped"])
+        for t in ask("tenants")["tenants"]] == [(n, n, 0)])
+    vm = ask("vms")["vms"][0]
+    equal((vm["lost"], vm["replayed"], vm["received"]), (0, 0, n))
+    twice = len(SERVER.numbers) - n
+    print(f"# {n} lines, {twice} of them again: those that a shipper had sent "
+          "in the hold time when it was killed", flush=True)
+    systemctl("stop", "sluice.service")
+    equal((show("Result"), show("ActiveState")), ("success", "inactive"))
+
+
+main([
+    the_units_start_and_lines_come,
+    what_the_service_may_not_write_to_it_cannot,
+    nobody_is_root_and_who_reads_packets_is_alone,
+    a_restart_a_reload_and_a_stop_lose_nothing,
+    what_is_killed_comes_back,
+    what_hangs_is_killed_by_the_watchdog_and_comes_back,
+    without_the_socket_unit_systemd_keeps_the_descriptors,
+    the_books_say_that_each_line_came,
+])
