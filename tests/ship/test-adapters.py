@@ -15,10 +15,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../adapters"))
 
 # pylint: disable=wrong-import-position
-from cluster import Cluster                                 # noqa: E402
 from cutting_relay import CuttingRelay                      # noqa: E402
 from harness import RSYSLOGD, SHIP, TENANT, connects, run   # noqa: E402
 from certificates import make_certificates                  # noqa: E402
+from cluster import Cluster                                 # noqa: E402
 from tap import BUILD, LIMIT_S, check, wait_until           # noqa: E402
 
 RELP = os.path.join(BUILD, "proxy-vm/relp/sluice-relp")
