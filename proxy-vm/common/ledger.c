@@ -11,7 +11,7 @@
 
 enum { BLOCK_SIZE = 256 * 1024 };
 
-static const enum ship_counter exits[] = {
+const enum ship_counter queue_exits[QUEUE_N_EXITS] = {
 #define EXIT(SYMBOL) SHIP_##SYMBOL,
 #include "queue-exits.def"
 #undef EXIT
@@ -261,11 +261,11 @@ ledger_put_queue(struct ledger_draft *d, const char *queue,
     uint64_t counters[N_SHIP_COUNTERS];
 
     memcpy(counters, s->counters, sizeof counters);
-    for (size_t i = 0; i < ARRAY_SIZE(exits); i++) {
+    for (size_t i = 0; i < QUEUE_N_EXITS; i++) {
         /* The ledger is for after a power cut.  What sluiced drops it syncs
          * before it counts it. */
-        if (exits[i] != SHIP_BY_COMMAND) {
-            counters[exits[i]] = s->lasting[exits[i]];
+        if (queue_exits[i] != SHIP_BY_COMMAND) {
+            counters[queue_exits[i]] = s->lasting[queue_exits[i]];
         }
     }
     sluice__ledger_queue__init(q);
@@ -429,8 +429,8 @@ ship_stats_exits(const struct ship_stats *s)
 {
     uint64_t sum = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(exits); i++) {
-        sum += stats_get(&s->counters[exits[i]]);
+    for (size_t i = 0; i < QUEUE_N_EXITS; i++) {
+        sum += stats_get(&s->counters[queue_exits[i]]);
     }
     return sum;
 }

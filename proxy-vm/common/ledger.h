@@ -31,7 +31,16 @@ uint8_t *ledger_draft_pack(const struct ledger_draft *, size_t *ret_size);
 void ledger_get_intake(const Sluice__Ledger *, struct intake_stats *);
 void ledger_get_queue(const Sluice__LedgerQueue *, struct ship_stats *);
 
-/* Lines that left a queue: by any of queue-exits.def. */
+/* The ways by which lines leave a queue, those of queue-exits.def. */
+enum {
+#define EXIT(SYMBOL) QUEUE_EXIT_##SYMBOL,
+#include "queue-exits.def"
+#undef EXIT
+    QUEUE_N_EXITS
+};
+extern const enum ship_counter queue_exits[QUEUE_N_EXITS];
+
+/* Lines that left a queue: by any of queue_exits. */
 uint64_t ship_stats_exits(const struct ship_stats *);
 
 #endif /* proxy-vm/common/ledger.h */

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "ledger-keeper.h"
-
+#include "ledger.h"
 
 static Sluice__Item **
 add_item(struct draft *d, Sluice__Item **list, size_t *n, const char *name,
@@ -50,17 +50,13 @@ static void
 put_exits(struct draft *d, Sluice__Statement *s,
           const struct ship_stats *ship)
 {
-    static const enum ship_counter exits[] = {
-#define EXIT(SYMBOL) SHIP_##SYMBOL,
-#include "queue-exits.def"
-#undef EXIT
-    };
+    for (size_t i = 0; i < QUEUE_N_EXITS; i++) {
+        enum ship_counter way = queue_exits[i];
+        uint64_t n = ship ? stats_get(&ship->counters[way]) : 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(exits); i++) {
-        uint64_t n = ship ? stats_get(&ship->counters[exits[i]]) : 0;
-        if (n || exits[i] == SHIP_SHIPPED) {
+        if (n || way == SHIP_SHIPPED) {
             s->left = add_item(d, s->left, &s->n_left,
-                               ship_counters[exits[i]].name, n);
+                               ship_counters[way].name, n);
         }
     }
     own(d, s->left);
