@@ -284,6 +284,7 @@ dist_man_MANS += docs/man/sluice-intake.8 docs/man/sluicectl.8 docs/man/sluiced.
 # Debian packages of all this, in deb/ beside those of Open vSwitch.
 EXTRA_DIST += \
 	proxy-vm/make-deb \
+	tests/deb/chroot.sh \
 	tests/deb/test-deb.sh \
 	tests/deb/test-deb-proxy.sh \
 	proxy-vm/debian/changelog \

@@ -74,8 +74,7 @@ CONTEXT_LIBS = proxy-vm/libcontext.a $(PROXY_LIBS) $(CURL_LIBS) $(XML_LIBS) \
 	$(OPENSSL_LIBS)
 
 sbin_PROGRAMS += proxy-vm/sluice-context
-proxy_vm_sluice_context_CPPFLAGS = $(PROXY_CPPFLAGS) \
-	-DSLUICE_VERSION='"$(PACKAGE_VERSION)"'
+proxy_vm_sluice_context_CPPFLAGS = $(PROXY_CPPFLAGS)
 proxy_vm_sluice_context_SOURCES = proxy-vm/context/sluice-context.c
 proxy_vm_sluice_context_LDADD = $(CONTEXT_LIBS)
 

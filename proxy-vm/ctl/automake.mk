@@ -4,8 +4,7 @@
 
 bin_PROGRAMS += proxy-vm/sluicectl
 proxy_vm_sluicectl_CPPFLAGS = $(PROXY_CPPFLAGS) \
-	-I$(srcdir)/proxy-vm/intake \
-	-DSLUICE_VERSION='"$(PACKAGE_VERSION)"'
+	-I$(srcdir)/proxy-vm/intake
 proxy_vm_sluicectl_SOURCES = \
 	proxy-vm/ctl/client.c \
 	proxy-vm/ctl/client.h \

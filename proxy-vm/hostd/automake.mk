@@ -3,8 +3,7 @@
 # sluice-hostd, on the hypervisor: all but main() is a library, for its tests.
 
 noinst_LIBRARIES += proxy-vm/libhostd.a
-HOSTD_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/hostd \
-	-DSLUICE_VERSION='"$(PACKAGE_VERSION)"'
+HOSTD_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/hostd
 proxy_vm_libhostd_a_CPPFLAGS = $(HOSTD_CPPFLAGS) $(LIBNL_CFLAGS) \
 	$(CAPNG_CFLAGS)
 proxy_vm_libhostd_a_SOURCES = \

@@ -108,7 +108,7 @@ usage: %s --config FILE [--fd N [--n-fds M]]\n\
   --max-bytes N        close a batch of N bytes (default: 262144)\n\
   --max-delay-ms N     close a batch N milliseconds old (default: 1000)\n\
   -h, --help           show this\n\
-  -V, --version        show the version\n", program_name, program_name,
+  -V, --version        print the version and exit\n", program_name, program_name,
            program_name);
     exit(EXIT_SUCCESS);
 }
@@ -173,7 +173,9 @@ parse_options(int argc, char *argv[], struct options *o)
             o->max_delay_ms = parse_number("max-delay-ms", optarg, 3600000);
             break;
         case 'h': usage(); break;
-        case 'V': ovs_print_version(0, 0); exit(EXIT_SUCCESS);
+        case 'V':
+            printf("sluice-intake (Sluice) %s\n", SLUICE_VERSION);
+            exit(EXIT_SUCCESS);
         default: exit(2);
         }
     }

@@ -67,11 +67,12 @@ parse_options(int argc, char *argv[], struct kafka_options *o)
         { "max-bytes", required_argument, NULL, BYTES },
         { "debug", required_argument, NULL, DEBUG },
         { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
         switch (c) {
         case BROKERS: o->brokers = optarg; break;
         case TOPIC: o->topic = optarg; break;
@@ -87,6 +88,9 @@ parse_options(int argc, char *argv[], struct kafka_options *o)
             break;
         case DEBUG: o->debug = optarg; break;
         case 'h': usage();
+        case 'V':
+            printf("sluice-kafka (Sluice) %s\n", SLUICE_VERSION);
+            exit(EXIT_SUCCESS);
         /* fall through */
         default: exit(EXIT_FAILURE);
         }

@@ -5,8 +5,7 @@
 if HAVE_LIBVIRT
 pkglibexec_PROGRAMS += proxy-vm/libvirt/sluice-libvirt
 endif
-proxy_vm_libvirt_sluice_libvirt_CPPFLAGS = $(CONTEXT_CPPFLAGS) \
-	-DSLUICE_VERSION='"$(PACKAGE_VERSION)"'
+proxy_vm_libvirt_sluice_libvirt_CPPFLAGS = $(CONTEXT_CPPFLAGS)
 proxy_vm_libvirt_sluice_libvirt_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
 proxy_vm_libvirt_sluice_libvirt_LDADD = $(CONTEXT_LIBS) $(LIBVIRT_LIBS)
 proxy_vm_libvirt_sluice_libvirt_SOURCES = \

@@ -3,8 +3,7 @@
 # The master of the proxy: all but main() is a library, for its tests.
 
 noinst_LIBRARIES += proxy-vm/libmaster.a
-MASTER_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/master \
-	-DSLUICE_VERSION='"$(PACKAGE_VERSION)"'
+MASTER_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/master
 proxy_vm_libmaster_a_CPPFLAGS = $(MASTER_CPPFLAGS)
 proxy_vm_libmaster_a_SOURCES = \
 	proxy-vm/master/answer-batches.c \

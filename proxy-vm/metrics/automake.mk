@@ -3,8 +3,7 @@
 # sluice-metrics: serves what sluiced knows to Prometheus.
 sbin_PROGRAMS += proxy-vm/sluice-metrics
 proxy_vm_sluice_metrics_CPPFLAGS = $(PROXY_CPPFLAGS) \
-	-I$(srcdir)/proxy-vm/ctl -I$(srcdir)/proxy-vm/metrics \
-	-DSLUICE_VERSION='"$(PACKAGE_VERSION)"'
+	-I$(srcdir)/proxy-vm/ctl -I$(srcdir)/proxy-vm/metrics
 proxy_vm_sluice_metrics_CFLAGS = $(AM_CFLAGS) $(MICROHTTPD_CFLAGS)
 proxy_vm_sluice_metrics_SOURCES = \
 	proxy-vm/ctl/client.c \

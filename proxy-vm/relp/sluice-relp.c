@@ -97,11 +97,12 @@ parse_options(int argc, char *argv[], struct relp_options *o)
         { "server-name", required_argument, NULL, NAME },
         { "timeout-ms", required_argument, NULL, TIMEOUT },
         { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
         switch (c) {
         case SERVER: o->server = optarg; break;
         case TLS: o->tls = true; break;
@@ -121,6 +122,9 @@ parse_options(int argc, char *argv[], struct relp_options *o)
             break;
         }
         case 'h': usage();
+        case 'V':
+            printf("sluice-relp (Sluice) %s\n", SLUICE_VERSION);
+            exit(EXIT_SUCCESS);
         /* fall through */
         default: exit(EXIT_FAILURE);
         }

@@ -230,6 +230,7 @@ parse_options(int argc, char *argv[], struct ship_options *o)
         { "once", no_argument, NULL, '1' },
         { "generate-key", no_argument, NULL, GENERATE_KEY },
         { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
     };
     const char *config = NULL, *server = NULL;
@@ -239,7 +240,7 @@ parse_options(int argc, char *argv[], struct ship_options *o)
     bool generate = false;
     int c, i;
 
-    while ((c = getopt_long(argc, argv, "h", options, &i)) != -1) {
+    while ((c = getopt_long(argc, argv, "hV", options, &i)) != -1) {
         const char *name = c == 'h' ? "help" : options[i].name;
         switch (c) {
         case 'c': config = optarg; break;
@@ -259,7 +260,10 @@ parse_options(int argc, char *argv[], struct ship_options *o)
             break;
         case '1': o->once = true; break;
         case GENERATE_KEY: generate = true; break;
-        case 'h': usage();
+        case 'h': usage(); break;
+        case 'V':
+            printf("sluice-ship (Sluice) %s\n", SLUICE_VERSION);
+            exit(EXIT_SUCCESS);
         /* fall through */
         default: exit(EXIT_FAILURE);
         }

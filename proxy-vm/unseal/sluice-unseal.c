@@ -134,12 +134,13 @@ read_command_line(int argc, char *argv[], struct options *o)
         { "check", no_argument, NULL, CHECK },
         { "verify", no_argument, NULL, CHECK },
         { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
     };
     struct server_options *s = &o->server;
     int c, i = 0;
 
-    while ((c = getopt_long(argc, argv, "h", options, &i)) != -1) {
+    while ((c = getopt_long(argc, argv, "hV", options, &i)) != -1) {
         const char *name = c == 'h' || c == '?' ? "help" : options[i].name;
         switch (c) {
         case 'k': o->key_file = optarg; break;
@@ -168,7 +169,10 @@ read_command_line(int argc, char *argv[], struct options *o)
             break;
         case GENERATE_KEY: o->generate_key = true; break;
         case CHECK: o->check = true; break;
-        case 'h': usage();
+        case 'h': usage(); break;
+        case 'V':
+            printf("sluice-unseal (Sluice) %s\n", SLUICE_VERSION);
+            exit(EXIT_SUCCESS);
         /* fall through */
         default: exit(EXIT_FAILURE);
         }

@@ -13,38 +13,13 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/system/tap.sh
 . "$here/../system/tap.sh"
+# shellcheck source=tests/deb/chroot.sh
+. "$here/chroot.sh"
 
-DEB_DIR=${DEB_DIR:-$here/../../_build/deb}
-# What is replaced, and what those depend on in the very same version.
-packages=(openvswitch-common openvswitch-switch openvswitch-switch-dpdk
-    python3-openvswitch)
-debs=()
-work=
-netns="sluicedeb$$"
-root=
 action='actions=log_tunnel(port=10,dst=192.0.2.2)'
 # UDP to the port of syslog.
 frame=50540000000a50540000000908004500002000000000401166cb0a0000010a000002
 frame+=1f900202000c057b61626364
-
-skip_all() {
-    echo "1..0 # SKIP $*"
-    exit 0
-}
-
-# in_root COMMAND...: in the chroot, in our namespaces of network and processes.
-in_root() {
-    ip netns exec "$netns" chroot "$root" env -i \
-        PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-        DEBIAN_FRONTEND=noninteractive "$@" </dev/null
-}
-
-# apt_root OPTION...: apt-get in the chroot, which needs the machine's network.
-apt_root() {
-    chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-        LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-        apt-get -q -y --no-install-recommends "$@" </dev/null
-}
 
 ovs_start() {
     in_root /usr/share/openvswitch/scripts/ovs-ctl start \
@@ -60,42 +35,7 @@ at_exit() {
     if [[ -n $root && -x $root/usr/share/openvswitch/scripts/ovs-ctl ]]; then
         ovs_stop >/dev/null 2>&1 || true
     fi
-    if [[ -n $root ]]; then
-        umount "$root/proc" "$root/dev/net" 2>/dev/null || true
-    fi
-    ip netns del "$netns" 2>/dev/null || true
-    if [[ -n $work ]] && ! mountpoint -q "$root/proc"; then
-        rm -rf --one-file-system "$work"
-    fi
-}
-
-# --- The chroot --------------------------------------------------------------
-
-# sources: the machine's own sources of Debian, for the chroot.
-sources() {
-    # shellcheck disable=SC2016 # Names of apt.
-    apt-get indextargets --format \
-        'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
-        "Origin: Debian" | sort -u
-}
-
-make_chroot() {
-    local suite
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    sources >"$work/sources.list"
-    mmdebstrap --mode=root --variant=minbase --include=iproute2,procps,man-db \
-        --skip=cleanup/apt/lists --aptopt='Acquire::Languages "none"' \
-        "$suite" "$root" \
-        - <"$work/sources.list" || return 1
-    # Nothing starts by itself, and no module of a kernel is loaded: the
-    # userspace datapath needs none.
-    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-    mkdir -p "$root/usr/local/sbin"
-    cp /etc/resolv.conf "$root/etc/resolv.conf"
-    mount -t proc proc "$root/proc"
-    mkdir -p "$root/dev/net"
-    mount --bind /dev/net "$root/dev/net"
-    chmod 755 "$root/usr/sbin/policy-rc.d"
+    end
 }
 
 install_debian() {
@@ -104,17 +44,6 @@ install_debian() {
 }
 
 # --- What is looked at -------------------------------------------------------
-
-versions_are() {
-    local package version rc=0
-    for package in "${packages[@]}"; do
-        # shellcheck disable=SC2016 # A format of dpkg.
-        version=$(chroot "$root" dpkg-query -W -f '${Version}' "$package")
-        echo "$package $version"
-        [[ $version == "$1" ]] || rc=1
-    done
-    return "$rc"
-}
 
 configure() {
     in_root ovs-vsctl -- add-br br-phy \
@@ -207,10 +136,6 @@ use_plain() {
     chroot "$root" update-alternatives --auto ovs-vswitchd
 }
 
-install_ours() {
-    apt_root install "${debs[@]}"
-}
-
 roll_back() {
     apt_root install --allow-downgrades "${packages[@]/%/=$debian_version}"
 }
@@ -229,35 +154,19 @@ nothing_left() {
 
 # --- The test ----------------------------------------------------------------
 
-((EUID == 0)) || skip_all "this makes a chroot and must be root"
-command -v mmdebstrap >/dev/null || skip_all "there is no mmdebstrap"
-for package in "${packages[@]}"; do
-    deb=$(find "$DEB_DIR" -maxdepth 1 -name "${package}_*.deb" 2>/dev/null ||
-        true)
-    [[ -f $deb ]] ||
-        skip_all "there is no $package in $DEB_DIR: 'make check-deb' builds it"
-    debs+=("/debs/${deb##*/}")
-done
-our_version=$(dpkg-deb -f "$deb" Version)
+# What is replaced, and what those depend on in the very same version.
+begin openvswitch-common openvswitch-switch openvswitch-switch-dpdk \
+    python3-openvswitch
+our_version=$(dpkg-deb -f "${deb_of[openvswitch-switch]}" Version)
 
-trap at_exit EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-deb.XXXXXX")
-root=$work/root
-if ! make_chroot >"$work/chroot.log" 2>&1; then
-    tail -n 3 "$work/chroot.log" | sed 's/^/# /'
-    skip_all "the chroot could not be made; is there a network?"
-fi
-ip netns add "$netns"
-ip -n "$netns" link set lo up
-mkdir "$root/debs"
-cp "$DEB_DIR"/*.deb "$root/debs/"
+make_chroot iproute2,procps,man-db || skip_all "$(no_chroot)"
+# No module of a kernel is loaded: the userspace datapath needs none.
+mkdir -p "$root/dev/net"
+mount --bind /dev/net "$root/dev/net"
+cp "$DEB_DIR"/openvswitch-*.deb "$root/debs/"
 
 check "Debian's packages install" install_debian
-# shellcheck disable=SC2016 # A format of dpkg.
-debian_version=$(chroot "$root" dpkg-query -W -f '${Version}' \
-    openvswitch-switch || true)
+debian_version=$(version_of openvswitch-switch || true)
 echo "# Debian's $debian_version, ours $our_version"
 check "ours is the newer version" \
     dpkg --compare-versions "$our_version" gt "$debian_version"
