@@ -853,6 +853,7 @@ check-flips: tests/unit/test-seal-flips
 	$(AM_V_at)SLUICE_FLIPS=1000 tests/unit/test-seal-flips
 # Hypervisors that report.
 unit_tests += \
+	tests/unit/test-collector \
 	tests/unit/test-host-channel \
 	tests/unit/test-host-facts \
 	tests/unit/test-host-listener \
@@ -895,6 +896,12 @@ tests_unit_test_vm_figures_SOURCES = \
 	tests/unit/unit.h
 tests_unit_test_vm_figures_CPPFLAGS = $(HOSTD_CPPFLAGS)
 tests_unit_test_vm_figures_LDADD = $(HOSTD_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_collector_SOURCES = \
+	tests/unit/remove-tree.h \
+	tests/unit/test-collector.c \
+	tests/unit/unit.h
+tests_unit_test_collector_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_unit_test_collector_LDADD = $(CONTEXT_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_source_hosts_SOURCES = \
 	tests/unit/remove-tree.h \
 	tests/unit/test-source-hosts.c \

@@ -56,26 +56,31 @@ context_parse_when(const char *s, uint64_t now_ns)
     return context_parse_time(s);
 }
 
-/* Finds the source called 'name', or makes it if there is room.  Returns null
- * if there is none. */
-static struct context_source_status *
-find(struct context_source_status *sources, size_t *n, const char *name)
+struct reader {
+    struct context_source_status *sources;
+    size_t n, allocated;
+};
+
+static void
+begin(struct reader *r, const char *name, char *state)
 {
-    for (size_t i = 0; i < *n; i++) {
-        if (!strcmp(sources[i].name, name)) {
-            return &sources[i];
-        }
+    char *problem = strstr(state, "; ");
+
+    if (r->n >= CONTEXT_STATUS_MAX_SOURCES) {
+        return;
     }
-    if (*n >= CONTEXT_STATUS_MAX_SOURCES) {
-        return NULL;
+    if (r->n >= r->allocated) {
+        r->sources = x2nrealloc(r->sources, &r->allocated,
+                                sizeof *r->sources);
     }
-    struct context_source_status *s = &sources[(*n)++];
-    *s = (struct context_source_status) {
+    if (problem) {
+        *problem = '\0';
+    }
+    r->sources[r->n++] = (struct context_source_status) {
         .name = make_printable(name, MAX_LINE),
-        .state = xstrdup(""),
-        .problem = xstrdup(""),
+        .state = make_printable(state, MAX_LINE),
+        .problem = make_printable(problem ? problem + 2 : "", MAX_LINE),
     };
-    return s;
 }
 
 /* Splits 'line' at ": " behind 'word' and a blank.  Returns what is behind,
@@ -94,48 +99,56 @@ split(char *line, const char *word, char **ret)
     return colon + 2;
 }
 
+/* Returns the source that began last if it is called 'name', else null: what
+ * is said of a source comes behind its beginning. */
+static struct context_source_status *
+latest(const struct reader *r, const char *name)
+{
+    return (r->n && !strcmp(r->sources[r->n - 1].name, name)
+            ? &r->sources[r->n - 1] : NULL);
+}
+
 static void
-take_line(char *line, struct context_source_status *sources, size_t *n)
+take_line(struct reader *r, char *line)
 {
     struct context_source_status *s;
     char *name, *rest;
 
     line[strcspn(line, "\n")] = '\0';
-    if ((rest = split(line, "source ", &name))
-        && (s = find(sources, n, name))) {
-        char *problem = strstr(rest, "; ");
-
-        free(s->state);
-        free(s->problem);
-        s->problem = make_printable(problem ? problem + 2 : "", MAX_LINE);
-        if (problem) {
-            *problem = '\0';
-        }
-        s->state = make_printable(rest, MAX_LINE);
+    if ((rest = split(line, "source ", &name))) {
+        begin(r, name, rest);
     } else if ((rest = split(line, "heard ", &name))
-               && (s = find(sources, n, name))) {
+               && (s = latest(r, name))) {
         s->heard_ns = context_parse_time(rest);
+    } else if ((rest = split(line, "holds ", &name))
+               && (s = latest(r, name))) {
+        int end = 0;
+
+        if (ovs_scan(rest, "%"SCNu64" VMs, %"SCNu64" values, %"SCNu64" stale, "
+                     "oldest %n", &s->vms, &s->values, &s->stale_values,
+                     &end)) {
+            s->oldest_ns = context_parse_time(rest + end);
+        }
     }
 }
 
 struct context_source_status *
 context_status_read(const char *snapshot, size_t *ret_n)
 {
-    struct context_source_status *sources
-        = xcalloc(CONTEXT_STATUS_MAX_SOURCES, sizeof *sources);
+    struct reader r = { .sources = NULL };
     char *path = xasprintf("%s.status", snapshot);
     FILE *stream = fopen(path, "re");
     char line[MAX_LINE];
 
-    *ret_n = 0;
     while (stream && fgets(line, sizeof line, stream)) {
-        take_line(line, sources, ret_n);
+        take_line(&r, line);
     }
     if (stream) {
         fclose(stream);
     }
     free(path);
-    return sources;
+    *ret_n = r.n;
+    return r.sources;
 }
 
 void

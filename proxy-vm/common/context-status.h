@@ -4,9 +4,12 @@
  *
  *     source NAME: STATE[; PROBLEM]
  *     heard NAME: TIME
+ *     holds NAME: N VMs, N values, N stale, oldest TIME
  *
- * STATE is "current", "stale" or "not heard of yet"; TIME, which may be some
- * seconds old, is as 2026-11-27T17:00:00Z, or "never".
+ * STATE is "current", "stale" or "not heard of yet"; TIME is as
+ * 2026-11-27T17:00:00Z, or "never".  When it was heard of may be some seconds
+ * old.  What the snapshot holds of it is here so that nobody need read through
+ * the snapshot.
  *
  * Runs in: sluice-context (writes), sluiced (reads). */
 #ifndef SLUICE_CONTEXT_STATUS_H
@@ -15,13 +18,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CONTEXT_STATUS_MAX_SOURCES = 64 };
+#include "proxy-config.h"
+
+enum {
+    /* The static file, and all that a configuration may have. */
+    CONTEXT_STATUS_MAX_SOURCES = 1 + CONFIG_MAX_MANAGERS + CONFIG_MAX_HOSTS,
+};
 
 struct context_source_status {
     char *name;
     char *state;
     char *problem;              /* "": none. */
     uint64_t heard_ns;          /* Unix epoch; 0: never. */
+    uint64_t vms;               /* In the snapshot, that it knows. */
+    uint64_t values;            /* Of which it is the source. */
+    uint64_t stale_values;      /* Of these. */
+    uint64_t oldest_ns;         /* When the oldest of them was said; 0: there
+                                 * is none. */
 };
 
 /* Reads the status beside the snapshot at 'snapshot'.  Returns the sources,

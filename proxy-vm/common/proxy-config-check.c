@@ -20,7 +20,6 @@
 #include "util.h"
 #include "yaml-map.h"
 
-enum { MAX_HOSTS = 4096, MAX_MANAGERS = 16 };
 
 const struct config_section *
 config_find_section(const char *name)
@@ -374,10 +373,10 @@ static char *
 check_hosts(const char *path, const struct yaml_map *map,
             const struct config *config)
 {
-    if (config->hosts_count > MAX_HOSTS) {
+    if (config->hosts_count > CONFIG_MAX_HOSTS) {
         return yaml_complain(path, yaml_map_find(map, "hosts"),
                              "there are %u hosts; give at most %d.",
-                             config->hosts_count, MAX_HOSTS);
+                             config->hosts_count, CONFIG_MAX_HOSTS);
     }
     char *sentence = config_check_unique(path, map, "hosts",
                                          config->hosts_count, "name");
@@ -412,10 +411,10 @@ static char *
 check_managers(const char *path, const struct yaml_map *map,
                const struct config *config)
 {
-    if (config->managers_count > MAX_MANAGERS) {
+    if (config->managers_count > CONFIG_MAX_MANAGERS) {
         return yaml_complain(path, yaml_map_find(map, "managers"),
                              "there are %u managers; give at most %d.",
-                             config->managers_count, MAX_MANAGERS);
+                             config->managers_count, CONFIG_MAX_MANAGERS);
     }
     for (size_t i = 0; i < config->managers_count; i++) {
         char *sentence = config_check_type(

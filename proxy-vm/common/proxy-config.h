@@ -82,6 +82,9 @@ struct config_context {
 };
 
 /* What manages VMs. */
+/* Limits of lists, each entry of which may be a source of context. */
+enum { CONFIG_MAX_HOSTS = 4096, CONFIG_MAX_MANAGERS = 16 };
+
 struct config_manager {
     char *name;
     char *kind;                 /* "vsphere", which has no uri, or "libvirt",

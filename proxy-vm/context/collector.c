@@ -14,12 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "context-status.h"
 #include "earlier.h"
-#include "previous.h"
 #include "failpoint.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
+#include "openvswitch/shash.h"
 #include "openvswitch/vlog.h"
+#include "previous.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -28,6 +30,8 @@ VLOG_DEFINE_THIS_MODULE(collector);
 enum {
     RETRY_MS = 1000,            /* After a snapshot could not be written. */
     INTERVAL_MS = 500,          /* From one snapshot to the next at least. */
+    STATUS_PER_MS = 4,          /* From one status to the next at least a
+                                 * millisecond for so many sources. */
     HEARD_S = 10,               /* In units of which the status tells when
                                  * sources were heard of. */
 };
@@ -51,7 +55,8 @@ struct instance {
     void *state;
     char *settings;             /* Its own: tells it from others. */
     char *name;                 /* ContextValue.source. */
-    bool is_stale;              /* In the latest snapshot. */
+    bool is_stale;              /* In the latest snapshot, */
+    struct merge_sums sums;     /* which has so much of it. */
 };
 
 struct collector {
@@ -68,6 +73,8 @@ struct collector {
     long long int not_before;   /* ...when time_msec() is this. */
     char *problem;              /* Why it could not be. */
     char *status;               /* As last written. */
+    bool status_is_due;         /* It may be another one... */
+    long long int status_not_before; /* ...when time_msec() is this. */
 };
 
 static char *
@@ -203,6 +210,35 @@ set_sources(struct collector *c, const struct context_settings *settings)
     c->is_due |= c->published_at ? any_gone : !n;
 }
 
+/* Takes over from the status of an earlier run what its snapshot has of each
+ * source, which stays so until there is another one. */
+static void
+read_old_sums(struct collector *c)
+{
+    struct shash instances = SHASH_INITIALIZER(&instances);
+    struct context_source_status *old;
+    struct instance *in;
+    size_t n;
+
+    FOR_EACH_INSTANCE (in, c) {
+        shash_add(&instances, in->name, in);
+    }
+    old = context_status_read(c->path, &n);
+    for (size_t i = 0; i < n; i++) {
+        in = shash_find_data(&instances, old[i].name);
+        if (in) {
+            in->sums = (struct merge_sums) {
+                .vms = old[i].vms,
+                .values = old[i].values,
+                .stale_values = old[i].stale_values,
+                .oldest_ns = old[i].oldest_ns,
+            };
+        }
+    }
+    context_status_free(old, n);
+    shash_destroy(&instances);
+}
+
 char *
 collector_create(const char *path, const struct context_settings *settings,
                  struct collector **ret)
@@ -218,21 +254,9 @@ collector_create(const char *path, const struct context_settings *settings,
     c->lock_fd = lock_fd;
     read_old_generation(c);
     set_sources(c, settings);
+    read_old_sums(c);
     *ret = c;
     return NULL;
-}
-
-void
-collector_destroy(struct collector *c)
-{
-    if (c) {
-        stop_sources(c);
-        close(c->lock_fd);
-        free(c->path);
-        free(c->problem);
-        free(c->status);
-        free(c);
-    }
 }
 
 void
@@ -293,10 +317,11 @@ read_earlier(struct collector *c)
     return earlier;
 }
 
-/* Fills 'builder'.  Returns null and '*counts', or a malloc()ed sentence. */
+/* Fills 'builder'.  Returns null, '*counts' and of each instance its 'sums',
+ * or a malloc()ed sentence. */
 static char *
 fill(struct collector *c, struct snapshot_builder *builder,
-     struct merge_counts *counts)
+     struct merge_counts *counts, struct merge_sums *sums)
 {
     struct merge *merge = merge_create();
     struct snapshot *latest = NULL;
@@ -321,6 +346,9 @@ fill(struct collector *c, struct snapshot_builder *builder,
         merge_remember(merge, latest, time_wall_usec() * UINT64_C(1000));
     }
     char *sentence = merge_finish(merge, builder, counts);
+    for (size_t i = 0; i < c->n_instances; i++) {
+        sums[i] = merge_sums_of(merge, i);
+    }
     merge_destroy(merge);
     snapshot_close(latest);
     earlier_destroy(earlier);
@@ -387,8 +415,9 @@ publish(struct collector *c)
                   "source of random numbers");
     }
 
+    struct merge_sums *sums = xcalloc(c->n_instances, sizeof *sums);
     struct merge_counts counts;
-    char *sentence = fill(c, builder, &counts);
+    char *sentence = fill(c, builder, &counts, sums);
     if (!sentence) {
         sentence = inherit(c, builder, &counts);
     }
@@ -414,12 +443,16 @@ publish(struct collector *c)
         c->is_due = false;
         c->not_before = time_msec() + INTERVAL_MS;
         take_counts(c, &counts);
+        for (size_t i = 0; i < c->n_instances; i++) {
+            c->instances[i].sums = sums[i];
+        }
         c->n_vms = count_vms(c->path);
         previous_keep(c->path);
         c->published_at = time_wall_msec();
         VLOG_INFO("%s: generation %"PRIu64" with %"PRIuSIZE" VMs", c->path,
                   c->generation, c->n_vms);
     }
+    free(sums);
     free(c->problem);
     c->problem = sentence;
 }
@@ -452,22 +485,39 @@ out:
     return error;
 }
 
-/* Appends when 'in' was heard of, see context-status.h.  The time is rounded,
+/* Appends a time of the Unix epoch, or "never" for 0, and ends the line. */
+static void
+put_time(struct ds *s, long long int wall_ms)
+{
+    char *text = (wall_ms ? xastrftime_msec("%Y-%m-%dT%H:%M:%SZ", wall_ms,
+                                            true) : xstrdup("never"));
+
+    ds_put_format(s, "%s\n", text);
+    free(text);
+}
+
+/* Appends how 'in' is, see context-status.h.  When it was heard of is rounded,
  * so that the status is not written anew each time. */
 static void
-put_heard(struct ds *s, const struct instance *in)
+put_source(struct ds *s, const struct instance *in)
 {
+    const char *problem = in->source->problem(in->state);
     long long int heard_at = in->source->heard_at(in->state);
-    char *text = NULL;
+    long long int wall_ms = time_wall_msec() - (time_msec() - heard_at);
 
-    if (heard_at) {
-        long long int wall_ms = time_wall_msec() - (time_msec() - heard_at);
-
-        wall_ms -= wall_ms % (HEARD_S * 1000);
-        text = xastrftime_msec("%Y-%m-%dT%H:%M:%SZ", wall_ms, true);
+    ds_put_format(s, "source %s: %s%s%s\n", in->name,
+                  (in->is_stale ? "stale"
+                   : heard_at ? "current" : "not heard of yet"),
+                  problem ? "; " : "", problem ? problem : "");
+    ds_put_format(s, "heard %s: ", in->name);
+    put_time(s, heard_at ? wall_ms - wall_ms % (HEARD_S * 1000) : 0);
+    ds_put_format(s, "holds %s: %"PRIu64" VMs, %"PRIu64" values, %"PRIu64
+                  " stale, oldest ", in->name, in->sums.vms, in->sums.values,
+                  in->sums.stale_values);
+    put_time(s, in->sums.oldest_ns / 1000000);
+    if (in->source->put_status) {
+        in->source->put_status(in->state, s);
     }
-    ds_put_format(s, "heard %s: %s\n", in->name, text ? text : "never");
-    free(text);
 }
 
 static char *
@@ -490,17 +540,7 @@ make_status(const struct collector *c)
 #include "merge-counts.def"
 #undef MERGE_COUNT
     FOR_EACH_INSTANCE (in, c) {
-        const char *problem_of = in->source->problem(in->state);
-
-        ds_put_format(&s, "source %s: %s%s%s\n", in->name,
-                      (in->is_stale ? "stale"
-                       : in->source->heard_at(in->state) ? "current"
-                       : "not heard of yet"),
-                      problem_of ? "; " : "", problem_of ? problem_of : "");
-        put_heard(&s, in);
-        if (in->source->put_status) {
-            in->source->put_status(in->state, &s);
-        }
+        put_source(&s, in);
     }
     free(at);
     return ds_steal_cstr(&s);
@@ -525,6 +565,31 @@ update_status(struct collector *c)
     c->status = status;
 }
 
+/* The same if that is due, since it costs more the more sources there are. */
+static void
+run_status(struct collector *c)
+{
+    c->status_is_due = time_msec() < c->status_not_before;
+    if (!c->status_is_due) {
+        c->status_not_before = time_msec() + c->n_instances / STATUS_PER_MS;
+        update_status(c);
+    }
+}
+
+void
+collector_destroy(struct collector *c)
+{
+    if (c) {
+        update_status(c);
+        stop_sources(c);
+        close(c->lock_fd);
+        free(c->path);
+        free(c->problem);
+        free(c->status);
+        free(c);
+    }
+}
+
 void
 collector_run(struct collector *c)
 {
@@ -544,7 +609,7 @@ collector_run(struct collector *c)
     if (c->is_due && time_msec() >= c->not_before) {
         publish(c);
     }
-    update_status(c);
+    run_status(c);
 }
 
 void
@@ -562,6 +627,9 @@ collector_wait(struct collector *c)
     }
     if (c->is_due) {
         poll_timer_wait_until(c->not_before);
+    }
+    if (c->status_is_due) {
+        poll_timer_wait_until(c->status_not_before);
     }
 }
 

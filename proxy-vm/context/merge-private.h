@@ -22,6 +22,7 @@ struct source {
     char *name;
     enum source_rank rank;
     bool is_stale;
+    struct merge_sums sums;
 };
 
 /* What one source says about one VM. */

@@ -49,6 +49,16 @@ struct values {
     const Sluice__ContextValue *first_stale;
 };
 
+static void
+count_value(struct merge_sums *sums, const struct fact *f, bool is_stale)
+{
+    sums->values++;
+    sums->stale_values += is_stale;
+    if (!sums->oldest_ns || f->fetched_ns < sums->oldest_ns) {
+        sums->oldest_ns = f->fetched_ns;
+    }
+}
+
 /* Appends what 'e' says, but for the keys in 'seen' and 'also_seen', and adds
  * its own to 'seen'. */
 static void
@@ -56,7 +66,7 @@ add_values(struct merge *m, const struct entry *e, bool is_bound,
            const struct shash *also_seen, struct shash *seen,
            struct values *v)
 {
-    const struct source *source = &m->sources[e->source];
+    struct source *source = &m->sources[e->source];
     size_t max = is_bound ? MERGE_MAX_HOST_BYTES : MERGE_MAX_VALUE_BYTES;
 
     for (size_t i = 0; i < e->facts.n_facts; i++) {
@@ -76,6 +86,7 @@ add_values(struct merge *m, const struct entry *e, bool is_bound,
         Sluice__ContextValue *value = &v->values[v->n++];
         v->n_bytes += size;
         m->counts.stale_values += source->is_stale;
+        count_value(&source->sums, f, source->is_stale);
         sluice__context_value__init(value);
         value->key = CONST_CAST(char *, f->key);
         value->value = CONST_CAST(char *, f->value);
@@ -283,6 +294,7 @@ merge_put_record(struct merge *m, const struct record *record,
 
     LIST_FOR_EACH (e, node, &record->entries) {
         names[vm.n_source++] = m->sources[e->source].name;
+        m->sources[e->source].sums.vms++;
         n_facts += e->facts.n_facts + 1; /* MERGE_STALE_KEY. */
         if (!vm.name[0] && e->facts.name
             && (record->vtep || !e->facts.vtep)) {

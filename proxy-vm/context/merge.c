@@ -90,6 +90,13 @@ merge_begin(struct merge *m, const char *source, enum source_rank rank,
     };
 }
 
+struct merge_sums
+merge_sums_of(const struct merge *m, size_t i)
+{
+    ovs_assert(i < m->n_sources);
+    return m->sources[i].sums;
+}
+
 static struct key *
 find_key(const struct merge *m, const uint8_t *bytes, size_t size)
 {

@@ -79,6 +79,15 @@ struct merge_counts {
 #undef MERGE_COUNT
 };
 
+/* What the records have of one source. */
+struct merge_sums {
+    uint64_t vms;               /* Records that it has a part in. */
+    uint64_t values;
+    uint64_t stale_values;      /* Of these. */
+    uint64_t oldest_ns;         /* When the oldest of them was fetched: Unix
+                                 * epoch; 0: there is none. */
+};
+
 struct merge;
 
 struct merge *merge_create(void);
@@ -103,5 +112,9 @@ void merge_remember(struct merge *, const struct snapshot *latest,
  * malloc()ed sentence. */
 char *merge_finish(struct merge *, struct snapshot_builder *builder,
                    struct merge_counts *ret_counts);
+
+/* Returns what the records have of source number 'i', in the order of
+ * merge_begin(), once merge_finish() was called. */
+struct merge_sums merge_sums_of(const struct merge *, size_t i);
 
 #endif /* proxy-vm/context/merge.h */

@@ -192,7 +192,7 @@ render_context_stats(const Sluice__Response *r, uint64_t now_ns,
     for (size_t i = 0; i < r->n_sources; i++) {
         const Sluice__ContextSource *s = r->sources[i];
         table_add(&t, "%s", s->name);
-        table_add(&t, "%s", s->state[0] ? s->state : "not configured");
+        table_add(&t, "%s", s->state);
         table_add_age(&t, s->heard_ns, now_ns);
         table_add(&t, "%"PRIu64, s->vms);
         table_add(&t, "%"PRIu64, s->values);
@@ -243,6 +243,10 @@ render_context_diff(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
     }
     if (!r->n_context) {
         ds_put_cstr(out, "Nothing changed.\n");
+    }
+    if (r->cut) {
+        ds_put_cstr(out, "\nThere are more changes than are told; ask for "
+                    "those since a later time, or for single VMs.\n");
     }
 }
 

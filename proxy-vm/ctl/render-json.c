@@ -149,6 +149,9 @@ render_json(const Sluice__Response *r, const char *name, struct ds *out)
                 &r->base, protobuf_c_message_descriptor_get_field_by_name(
                     r->base.descriptor, "vms")));
         }
+        if (r->cut) {
+            json_object_put(object, "cut", json_boolean_create(true));
+        }
     } else if (r->status) {
         put_fields(object, &r->status->base);
     }

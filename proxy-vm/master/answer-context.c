@@ -20,8 +20,6 @@
 #include "context-status.h"
 #include "context-view.h"
 #include "context.pb-c.h"
-#include "openvswitch/hmap.h"
-#include "openvswitch/shash.h"
 #include "packets.h"
 #include "printable.h"
 #include "supervisor.h"
@@ -29,8 +27,7 @@
 
 enum {
     MAX_GET = 64,               /* VMs of one name. */
-    MAX_CHANGES = 4096,
-    MAX_SOURCES = 256,
+    MAX_CHANGES_SIZE = 4 * 1024 * 1024, /* Bytes of the records of a diff. */
     MAX_TEXT = 64 * 1024,
 };
 
@@ -279,89 +276,30 @@ answer_get(struct master *m, const Sluice__ContextQuery *query,
 
 /* "context stats". */
 
-struct source_sums {
-    uint64_t vms, values, stale_values, oldest_ns;
-};
-
-static struct source_sums *
-sums_of(struct shash *sources, const char *name)
-{
-    struct source_sums *sums = shash_find_data(sources, name);
-
-    if (!sums && shash_count(sources) < MAX_SOURCES) {
-        sums = xzalloc(sizeof *sums);
-        shash_add(sources, name, sums);
-    }
-    return sums;
-}
-
+/* Adds the sources, from the status: reading through the snapshot would keep
+ * everybody else waiting. */
 static void
-add_sums(struct shash *sources, const Sluice__VmContext *vm)
+add_sources(struct draft *d, const char *path)
 {
-    struct source_sums *sums;
-
-    for (size_t i = 0; i < vm->n_source; i++) {
-        if ((sums = sums_of(sources, vm->source[i]))) {
-            sums->vms++;
-        }
-    }
-    for (size_t i = 0; i < vm->n_value; i++) {
-        const Sluice__ContextValue *v = vm->value[i];
-
-        if (strcmp(v->key, CONTEXT_STALE_KEY)
-            && (sums = sums_of(sources, v->source))) {
-            sums->values++;
-            sums->stale_values += v->stale;
-            if (!sums->oldest_ns || v->fetched_ns < sums->oldest_ns) {
-                sums->oldest_ns = v->fetched_ns;
-            }
-        }
-    }
-}
-
-static void
-add_source(struct draft *d, const char *name,
-           const struct context_source_status *status,
-           const struct source_sums *sums)
-{
-    Sluice__ContextSource *x = ADD(d, Sluice__ContextSource, sources,
-                                   allocated_sources);
-
-    sluice__context_source__init(x);
-    x->name = own_printable(d, name, MAX_TEXT);
-    if (status) {
-        x->state = own_string(d, status->state);
-        x->problem = own_string(d, status->problem);
-        x->heard_ns = status->heard_ns;
-    }
-    if (sums) {
-        x->vms = sums->vms;
-        x->values = sums->values;
-        x->stale_values = sums->stale_values;
-        x->oldest_ns = sums->oldest_ns;
-    }
-}
-
-/* Takes the sources from the status, then those that only the snapshot knows,
- * since they are not configured any more. */
-static void
-add_sources(struct draft *d, const char *path, struct shash *sources)
-{
-    struct context_source_status *status;
-    struct shash_node *node;
     size_t n;
+    struct context_source_status *status = context_status_read(path, &n);
 
-    status = context_status_read(path, &n);
     for (size_t i = 0; i < n; i++) {
-        struct source_sums *sums = shash_find_and_delete(sources,
-                                                         status[i].name);
-        add_source(d, status[i].name, &status[i], sums);
-        free(sums);
+        const struct context_source_status *s = &status[i];
+        Sluice__ContextSource *x = ADD(d, Sluice__ContextSource, sources,
+                                       allocated_sources);
+
+        sluice__context_source__init(x);
+        x->name = own_string(d, s->name);
+        x->state = own_string(d, s->state);
+        x->problem = own_string(d, s->problem);
+        x->heard_ns = s->heard_ns;
+        x->vms = s->vms;
+        x->values = s->values;
+        x->stale_values = s->stale_values;
+        x->oldest_ns = s->oldest_ns;
     }
     context_status_free(status, n);
-    SHASH_FOR_EACH (node, sources) {
-        add_source(d, node->name, NULL, node->data);
-    }
 }
 
 static void
@@ -402,28 +340,16 @@ static void
 answer_stats(struct master *m, struct draft *d)
 {
     char *path = config_path_snapshot(m->config);
-    struct shash sources = SHASH_INITIALIZER(&sources);
     struct snapshot *s = NULL;
 
     /* Before there is one there are sources, too. */
     if (!snapshot_open(path, &s)) {
-        struct slice record;
-        uint64_t position = 0;
-
         add_snapshot(d, path, s);
-        while (snapshot_next(s, &position, &record)) {
-            Sluice__VmContext *vm = unpack(record);
-            if (vm) {
-                add_sums(&sources, vm);
-                sluice__vm_context__free_unpacked(vm, NULL);
-            }
-        }
+        snapshot_close(s);
     }
-    add_sources(d, path, &sources);
+    add_sources(d, path);
     answer_counters(m, d);
     filter_counters(d);
-    shash_destroy_free_data(&sources);
-    snapshot_close(s);
     free(path);
 }
 
@@ -480,10 +406,24 @@ add_changes(struct draft *d, Sluice__ContextVm *v,
     }
 }
 
+/* A diff while it is made. */
+struct diff {
+    struct draft *draft;
+    size_t size;                /* Bytes of the records so far. */
+};
+
 static bool
-add_change(struct slice before_, struct slice after_, void *d_)
+add_change(struct slice before_, struct slice after_, void *diff_)
 {
-    struct draft *d = d_;
+    struct diff *diff = diff_;
+    struct draft *d = diff->draft;
+
+    diff->size += before_.size + after_.size;
+    if (diff->size > MAX_CHANGES_SIZE) {
+        d->response.cut = true;
+        return false;
+    }
+
     Sluice__VmContext *before = unpack(before_), *after = unpack(after_);
 
     if (before || after) {
@@ -497,22 +437,23 @@ add_change(struct slice before_, struct slice after_, void *d_)
     }
     sluice__vm_context__free_unpacked(before, NULL);
     sluice__vm_context__free_unpacked(after, NULL);
-    return d->response.n_context < MAX_CHANGES;
+    return true;
 }
 
 static void
 answer_diff(struct master *m, const Sluice__ContextQuery *q, struct draft *d)
 {
     struct snapshot *s = open_snapshot(m, d), *previous;
+    struct diff diff = { .draft = d };
 
     if (s && q->since_ns) {
-        context_diff_since(s, q->since_ns, add_change, d);
+        context_diff_since(s, q->since_ns, add_change, &diff);
     } else if (s) {
         char *path = config_path_snapshot(m->config);
         char *previous_path = xasprintf("%s.previous", path);
 
         if (!snapshot_open(previous_path, &previous)) {
-            context_diff(previous, s, add_change, d);
+            context_diff(previous, s, add_change, &diff);
             snapshot_close(previous);
         }
         free(previous_path);

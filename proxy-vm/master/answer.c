@@ -13,15 +13,11 @@
 #include "printable.h"
 
 enum {
-    /* Entries of each list in one Response: the largest two that go together,
-     * a tenant and a destination with all their strings, have less than 4
-     * KiB. */
-    MAX_ENTRIES = 256,
-    /* A statement has all reasons of drop.def. */
-    MAX_STATEMENTS = 64,
-    /* A VM has what is known of it, and of what changed what it was: twice
-     * MERGE_MAX_VALUE_BYTES, and what protobuf puts around that. */
-    MAX_VMS_KNOWN = 4,
+    /* Bytes of one Response, unless a single entry has more.  Less than
+     * CONTROL_FRAME_MAX by far, since what it takes unpacked is bounded, too. */
+    PART_SIZE = 256 * 1024,
+    /* Around an entry of a list: the field's number, the size. */
+    ENTRY_OVERHEAD = 10,
 };
 
 void *
@@ -61,69 +57,87 @@ draft_uninit(struct draft *d)
     free(d->response.snapshots);
 }
 
-static void
+/* Appends 'response'.  Returns false if it is too large, and instead says
+ * so. */
+static bool
 put_message(const Sluice__Response *response, struct ofpbuf *out)
 {
     size_t size = sluice__response__get_packed_size(response);
 
-    ovs_assert(size <= CONTROL_FRAME_MAX);
+    if (size > CONTROL_FRAME_MAX) {
+        char *sentence = xasprintf(
+            "the answer has an entry of %"PRIuSIZE" bytes, and a message at "
+            "most %d; ask for less, if that can be done.", size,
+            CONTROL_FRAME_MAX);
+        answer_error(sentence, out);
+        free(sentence);
+        return false;
+    }
     control_put_header(ofpbuf_put_uninit(out, CONTROL_FRAME_HEADER), size);
     sluice__response__pack(response, ofpbuf_put_uninit(out, size));
+    return true;
 }
 
-/* Points '*part' to the entries from 'start' on of a list of '*n', as many as
- * fit.  Returns true if that leaves some. */
-static bool
-cut_some(void *list, size_t entry_size, size_t start, size_t max, size_t *n,
-         void *part)
+/* A list of a Response: what protobuf-c says of it. */
+struct list {
+    size_t *n;
+    ProtobufCMessage ***entries;
+};
+
+static struct list
+list_of(Sluice__Response *r, const ProtobufCFieldDescriptor *field)
 {
-    size_t rest = *n > start ? *n - start : 0;
+    char *base = (char *) r;
 
-    *(void **) part = (char *) list + MIN(start, *n) * entry_size;
-    *n = MIN(rest, max);
-    return rest > max;
+    return (struct list) {
+        .n = (size_t *) (base + field->quantifier_offset),
+        .entries = (ProtobufCMessage ***) (base + field->offset),
+    };
 }
 
-static bool
-cut(void *list, size_t entry_size, size_t start, size_t *n, void *part)
-{
-    return cut_some(list, entry_size, start, MAX_ENTRIES, n, part);
-}
-
-/* Sends 'd' as several messages if need be. */
+/* Sends 'd' as several messages if need be: what is no list is in the first of
+ * them.  All lists of a Response are lists of messages. */
 static void
-draft_put(const struct draft *d, struct ofpbuf *out)
+draft_put(struct draft *d, struct ofpbuf *out)
 {
-    bool more = true;
+    const ProtobufCMessageDescriptor *type = &sluice__response__descriptor;
+    Sluice__Response part = d->response;
 
-    for (size_t start = 0; more; start += MAX_ENTRIES) {
-        Sluice__Response part = d->response;
-        more = cut(part.tenants, sizeof *part.tenants, start, &part.n_tenants,
-                   &part.tenants);
-        more |= cut(part.vms, sizeof *part.vms, start, &part.n_vms, &part.vms);
-        more |= cut(part.counters, sizeof *part.counters, start,
-                    &part.n_counters, &part.counters);
-        more |= cut(part.spool, sizeof *part.spool, start, &part.n_spool,
-                    &part.spool);
-        more |= cut_some(part.ledger, sizeof *part.ledger,
-                         start / MAX_ENTRIES * MAX_STATEMENTS,
-                         MAX_STATEMENTS, &part.n_ledger, &part.ledger);
-        more |= cut(part.rules, sizeof *part.rules, start, &part.n_rules,
-                    &part.rules);
-        more |= cut(part.destinations, sizeof *part.destinations, start,
-                    &part.n_destinations, &part.destinations);
-        more |= cut(part.batches, sizeof *part.batches, start,
-                    &part.n_batches, &part.batches);
-        more |= cut_some(part.context, sizeof *part.context,
-                         start / MAX_ENTRIES * MAX_VMS_KNOWN, MAX_VMS_KNOWN,
-                         &part.n_context, &part.context);
-        more |= cut(part.sources, sizeof *part.sources, start,
-                    &part.n_sources, &part.sources);
-        more |= cut(part.snapshots, sizeof *part.snapshots, start,
-                    &part.n_snapshots, &part.snapshots);
-        part.more = more;
-        put_message(&part, out);
+    for (unsigned int i = 0; i < type->n_fields; i++) {
+        if (type->fields[i].label == PROTOBUF_C_LABEL_REPEATED) {
+            *list_of(&part, &type->fields[i]).n = 0;
+        }
     }
+
+    size_t size = sluice__response__get_packed_size(&part);
+    size_t n = 0;               /* Entries in 'part'. */
+    for (unsigned int i = 0; i < type->n_fields; i++) {
+        if (type->fields[i].label != PROTOBUF_C_LABEL_REPEATED) {
+            continue;
+        }
+        struct list whole = list_of(&d->response, &type->fields[i]);
+        struct list some = list_of(&part, &type->fields[i]);
+
+        *some.entries = *whole.entries;
+        for (size_t j = 0; j < *whole.n; j++) {
+            size_t entry = (protobuf_c_message_get_packed_size(
+                                (*whole.entries)[j]) + ENTRY_OVERHEAD);
+
+            if (n && size + entry > PART_SIZE) {
+                part.more = true;
+                if (!put_message(&part, out)) {
+                    return;
+                }
+                sluice__response__init(&part);
+                *some.entries = *whole.entries + j;
+                size = n = 0;
+            }
+            ++*some.n;
+            n++;
+            size += entry;
+        }
+    }
+    put_message(&part, out);
 }
 
 void

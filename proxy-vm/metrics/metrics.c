@@ -268,7 +268,6 @@ add_source(struct exposition *e, const Sluice__ContextSource *x)
 #define X_sources(...)
 }
 
-/* Those that are configured, so that one that is gone alarms nobody. */
 static void
 add_context(struct exposition *e, const Sluice__Response *context)
 {
@@ -276,9 +275,7 @@ add_context(struct exposition *e, const Sluice__Response *context)
         add_snapshot(e, context->snapshots[i]);
     }
     for (size_t i = 0; i < context->n_sources; i++) {
-        if (context->sources[i]->state[0]) {
-            add_source(e, context->sources[i]);
-        }
+        add_source(e, context->sources[i]);
     }
 }
 

@@ -6,13 +6,17 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "answer.h"
-#include "proxy-config.h"
+#include "context-snapshot.h"
+#include "context-status.h"
+#include "context.pb-c.h"
 #include "control-frame.h"
 #include "master.h"
 #include "openvswitch/ofpbuf.h"
 #include "printable.h"
+#include "proxy-config.h"
 #include "spool.h"
 #include "stats.h"
 #include "util.h"
@@ -36,15 +40,19 @@ set_up(void **state)
     assert_non_null(f->dir);
     char *spool = xasprintf("%s/spool", f->dir);
     assert_int_equal(mkdir(spool, 0700), 0);
-    char *text = xasprintf("paths: {run: %s, spool: %s}\n"
+    char *text = xasprintf("paths: {run: %s, spool: %s, state: %s/state}\n"
                            "tenants:\n"
                            "- {id: 7, name: seven, server: 'h:514'}\n"
                            "- {id: 8, name: eight, server: 'h:515'}\n",
-                           f->dir, spool);
+                           f->dir, spool, f->dir);
     assert_null(config_parse("f", text, strlen(text), &f->master.config));
     assert_int_equal(spool_open(spool, &f->master.spool), 0);
     supervisor_init(&f->master.supervisor);
     f->master.config_path = "f";
+    char *context = config_path_context(f->master.config);
+    assert_int_equal(mkdir(f->master.config->paths.state, 0700), 0);
+    assert_int_equal(mkdir(context, 0700), 0);
+    free(context);
     char *intake_run = config_path_intake_run(f->master.config);
     assert_int_equal(mkdir(intake_run, 0700), 0);
     free(intake_run);
@@ -77,11 +85,16 @@ tear_down(void **state)
     return error;
 }
 
-/* Asks 'request'; adds the number of messages that the answer takes to
- * '*ret_n'.  The last is returned. */
+/* What was in all messages of an answer. */
+struct told {
+    size_t n_messages, n_vms, n_sources, n_changes;
+    bool is_cut;
+};
+
+/* Asks 'request'; adds what its answer has to '*told', which may be null.  The
+ * last message of it is returned. */
 static Sluice__Response *
-ask_message(struct fixture *f, struct slice request, size_t *ret_n_vms,
-            size_t *ret_n)
+ask_message(struct fixture *f, struct slice request, struct told *told)
 {
     Sluice__Response *response = NULL;
     struct control_reader reader;
@@ -99,9 +112,12 @@ ask_message(struct fixture *f, struct slice request, size_t *ret_n_vms,
         }
         response = control_unpack_response(control_reader_message(&reader));
         assert_non_null(response);
-        if (ret_n) {
-            *ret_n_vms += response->n_vms;
-            ++*ret_n;
+        if (told) {
+            told->n_messages++;
+            told->n_vms += response->n_vms;
+            told->n_sources += response->n_sources;
+            told->n_changes += response->n_context;
+            told->is_cut |= response->cut;
         }
         control_reader_next(&reader);
     }
@@ -112,12 +128,11 @@ ask_message(struct fixture *f, struct slice request, size_t *ret_n_vms,
 }
 
 static Sluice__Response *
-ask(struct fixture *f, Sluice__Verb verb, size_t *ret_n_vms, size_t *ret_n)
+ask(struct fixture *f, Sluice__Verb verb, struct told *told)
 {
     const uint8_t request[] = { 0x08, verb };
 
-    return ask_message(f, slice_of(request, sizeof request), ret_n_vms,
-                       ret_n);
+    return ask_message(f, slice_of(request, sizeof request), told);
 }
 
 static Sluice__Response *
@@ -138,7 +153,7 @@ ask_batch(struct fixture *f, Sluice__Verb verb, uint32_t tenant,
     request.spool = &query;
     assert_true(sluice__request__get_packed_size(&request) <= sizeof packed);
     size_t size = sluice__request__pack(&request, packed);
-    return ask_message(f, slice_of(packed, size), NULL, NULL);
+    return ask_message(f, slice_of(packed, size), NULL);
 }
 
 static void
@@ -156,7 +171,7 @@ the_books_come_from_all_programs(void **state)
     stats_set(&f->ship->state, SHIP_STATE_BACKOFF);
     ovs_strlcpy(f->ship->error, "no\nroute", sizeof f->ship->error);
 
-    Sluice__Response *r = ask(f, SLUICE__VERB__TENANTS, NULL, NULL);
+    Sluice__Response *r = ask(f, SLUICE__VERB__TENANTS, NULL);
     assert_string_equal(r->error, "");
     assert_int_equal(r->n_tenants, 2);
     const Sluice__Tenant *seven = r->tenants[0];
@@ -198,7 +213,7 @@ each_drop_is_told_once(void **state)
     stats_set(&f->intake->drops[SLUICE_DROP_INNER_EMPTY], 5);
     stats_set(&t->drops[SLUICE_DROP_INNER_EMPTY], 2);
 
-    Sluice__Response *r = ask(f, SLUICE__VERB__COUNTERS, NULL, NULL);
+    Sluice__Response *r = ask(f, SLUICE__VERB__COUNTERS, NULL);
     assert_int_equal(sum_of(r, "geneve-truncated"), 4);
     assert_int_equal(sum_of(r, "inner-empty"), 5);
     assert_int_equal(sum_of(r, "tenant-vni"), 0);
@@ -218,7 +233,7 @@ many_virtual_machines_come_in_parts(void **state)
 {
     enum { N = 5000 };
     struct fixture *f = *state;
-    size_t n = 0, n_parts = 0;
+    struct told told = { 0 };
 
     for (size_t i = 0; i < N; i++) {
         struct stats_source *s = &f->intake->sources[i];
@@ -227,9 +242,9 @@ many_virtual_machines_come_in_parts(void **state)
         memset(s->claimed_host, '\n', sizeof s->claimed_host);
         stats_set(&s->tenant, 7);
     }
-    Sluice__Response *r = ask(f, SLUICE__VERB__VMS, &n, &n_parts);
-    assert_int_equal(n, N);
-    assert_int_equal(n_parts, 20);
+    Sluice__Response *r = ask(f, SLUICE__VERB__VMS, &told);
+    assert_int_equal(told.n_vms, N);
+    assert_true(told.n_messages > 1 && told.n_messages < 20);
     const Sluice__Vm *vm = r->vms[0];
     assert_int_equal(strlen(vm->name), STATS_HOSTNAME_SIZE);
     assert_int_equal(strspn(vm->claimed_host, "?"), STATS_HOSTNAME_SIZE);
@@ -252,7 +267,7 @@ a_source_is_told_as_it_is(void **state)
     stats_set(&s->tenant, 7);
     ovs_strlcpy(s->vm_name, "B\xc3\xbcro\xe2\x80\xae\xff", sizeof s->vm_name);
 
-    Sluice__Response *r = ask(f, SLUICE__VERB__VMS, NULL, NULL);
+    Sluice__Response *r = ask(f, SLUICE__VERB__VMS, NULL);
     assert_int_equal(r->n_vms, 1);
     assert_string_equal(r->vms[0]->vtep, "198.18.0.1");
     assert_string_equal(r->vms[0]->name, "B\xc3\xbcro????");
@@ -268,7 +283,7 @@ the_spool_is_told_for_each_tenant(void **state)
 {
     struct fixture *f = *state;
 
-    Sluice__Response *r = ask(f, SLUICE__VERB__SPOOL, NULL, NULL);
+    Sluice__Response *r = ask(f, SLUICE__VERB__SPOOL, NULL);
     assert_int_equal(r->n_spool, 2);
     assert_int_equal(r->spool[0]->tenant, 7);
     assert_int_equal(r->spool[1]->tenant, 8);
@@ -308,7 +323,7 @@ a_batch_is_named_by_what_can_be_no_path(void **state)
             control_free_response(r);
         }
         /* Without a query, and one that names nothing that is there. */
-        Sluice__Response *r = ask(f, verb, NULL, NULL);
+        Sluice__Response *r = ask(f, verb, NULL);
         assert_string_not_equal(r->error, "");
         control_free_response(r);
         r = ask_batch(f, verb, 7, "main", 2, 1, 0);
@@ -369,7 +384,7 @@ what_nobody_ships_any_more_is_told_too(void **state)
                                 slice_from_string("x")), 0);
     assert_int_equal(spool_push(f->master.spool, &gone, 1, 1, 1,
                                 slice_from_string("x")), 0);
-    Sluice__Response *r = ask(f, SLUICE__VERB__SPOOL, NULL, NULL);
+    Sluice__Response *r = ask(f, SLUICE__VERB__SPOOL, NULL);
     assert_int_equal(r->n_spool, 4);
     assert_int_equal(r->spool[2]->tenant, 7);
     assert_string_equal(r->spool[2]->queue, "old");
@@ -377,6 +392,109 @@ what_nobody_ships_any_more_is_told_too(void **state)
     assert_int_equal(r->spool[2]->batches, 1);
     assert_int_equal(r->spool[3]->tenant, 9);
     control_free_response(r);
+}
+
+static void
+four_thousand_hosts_are_sources(void **state)
+{
+    struct fixture *f = *state;
+    char *snapshot = config_path_snapshot(f->master.config);
+    char *path = xasprintf("%s.status", snapshot);
+    char *problem = xmalloc(4001);
+    FILE *stream = fopen(path, "w");
+    struct told told = { 0 };
+
+    assert_non_null(stream);
+    memset(problem, 'p', 4000);
+    problem[4000] = '\0';
+    for (int i = 0; i < 2 * CONTEXT_STATUS_MAX_SOURCES; i++) {
+        fprintf(stream, "source host:hv-%d: stale; %s\n"
+                "heard host:hv-%d: 2026-11-27T17:00:10Z\n"
+                "holds host:hv-%d: 3 VMs, 21 values, 2 stale, oldest "
+                "2026-11-27T17:00:00Z\n  sessions: 3\n", i, problem, i, i);
+    }
+    fclose(stream);
+    Sluice__Response *r = ask(f, SLUICE__VERB__CONTEXT_STATS, &told);
+    assert_int_equal(told.n_sources, 1 + CONFIG_MAX_MANAGERS
+                                     + CONFIG_MAX_HOSTS);
+    const Sluice__ContextSource *last = r->sources[r->n_sources - 1];
+    assert_string_equal(last->state, "stale");
+    assert_string_equal(last->problem, problem);
+    assert_int_equal(last->vms, 3);
+    assert_int_equal(last->values, 21);
+    assert_int_equal(last->stale_values, 2);
+    assert_int_equal(last->heard_ns - last->oldest_ns, 10000000000);
+    control_free_response(r);
+    assert_int_equal(unlink(path), 0);
+    free(problem);
+    free(path);
+    free(snapshot);
+}
+
+/* Puts 'n' VMs with a large value into the snapshot at 'path'. */
+static void
+put_snapshot(const char *path, size_t n, char fill)
+{
+    struct snapshot_builder *b = snapshot_builder_create();
+    Sluice__ContextValue value = SLUICE__CONTEXT_VALUE__INIT;
+    Sluice__ContextValue *values = &value;
+    Sluice__VmContext vm = SLUICE__VM_CONTEXT__INIT;
+    static uint8_t packed[SNAPSHOT_MAX_RECORD];
+    char text[32001];
+    uint8_t uuid[16] = { 0 };
+
+    memset(text, fill, sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    value.key = CONST_CAST(char *, "note");
+    value.value = text;
+    vm.vm.data = uuid;
+    vm.vm.len = sizeof uuid;
+    vm.value = &values;
+    vm.n_value = 1;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(uuid, &i, sizeof i);
+        assert_true(sluice__vm_context__get_packed_size(&vm) < sizeof packed);
+        assert_int_equal(snapshot_builder_add(
+            b, uuid, NULL, 0, slice_of(packed, sluice__vm_context__pack(
+                                           &vm, packed))), 0);
+    }
+    assert_int_equal(snapshot_builder_publish(b, path, 1), 0);
+    snapshot_builder_destroy(b);
+}
+
+static void
+more_changes_than_fit_are_cut_and_said_to_be(void **state)
+{
+    struct fixture *f = *state;
+    char *path = config_path_snapshot(f->master.config);
+    char *previous = xasprintf("%s.previous", path);
+
+    put_snapshot(previous, 1000, 'a');
+    put_snapshot(path, 1000, 'b');
+    struct told told = { 0 };
+    Sluice__Response *r = ask(f, SLUICE__VERB__CONTEXT_DIFF, &told);
+    assert_true(told.n_changes > 50 && told.n_changes < 100);
+    assert_true(told.n_messages > 1);
+    assert_true(told.is_cut);
+    control_free_response(r);
+    free(previous);
+    free(path);
+}
+
+static void
+an_entry_that_fits_into_no_message_is_an_error(void **state)
+{
+    struct fixture *f = *state;
+    char *refused = xmalloc(CONTROL_FRAME_MAX + 1);
+
+    memset(refused, 'r', CONTROL_FRAME_MAX);
+    refused[CONTROL_FRAME_MAX] = '\0';
+    f->master.refused = refused;
+    Sluice__Response *r = ask(f, SLUICE__VERB__STATUS, NULL);
+    assert_non_null(strstr(r->error, "and a message at most 1048576"));
+    control_free_response(r);
+    f->master.refused = NULL;
+    free(refused);
 }
 
 static void
@@ -411,6 +529,9 @@ main(void)
         cmocka_unit_test(a_batch_is_named_by_what_can_be_no_path),
         cmocka_unit_test(a_file_is_sent_in_parts),
         cmocka_unit_test(what_nobody_ships_any_more_is_told_too),
+        cmocka_unit_test(four_thousand_hosts_are_sources),
+        cmocka_unit_test(more_changes_than_fit_are_cut_and_said_to_be),
+        cmocka_unit_test(an_entry_that_fits_into_no_message_is_an_error),
         cmocka_unit_test(what_steers_a_terminal_is_not_printable),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

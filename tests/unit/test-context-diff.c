@@ -187,6 +187,9 @@ the_status_of_sources_is_read(void **state)
           "heard static: 2026-11-27T17:00:00Z\n"
           "source vsphere:vc-1: stale; vsphere:vc-1: it \x1b burns; really.\n"
           "heard vsphere:vc-1: never\n"
+          "holds vsphere:vc-1: 3 VMs, 40 values, 2 stale, oldest "
+          "2026-11-27T17:00:00Z\n"
+          "holds static: 9 VMs, 9 values, 9 stale, oldest never\n"
           "vsphere:vc-1: 3 VMs\nsource\nheard x\nsource x", f);
     for (int i = 0; i < 2 * CONTEXT_STATUS_MAX_SOURCES; i++) {
         fprintf(f, "\nsource x%d: current", i);
@@ -203,6 +206,11 @@ the_status_of_sources_is_read(void **state)
     assert_string_equal(sources[1].problem,
                         "vsphere:vc-1: it ? burns; really.");
     assert_true(!sources[1].heard_ns);
+    assert_int_equal(sources[1].vms, 3);
+    assert_int_equal(sources[1].values, 40);
+    assert_int_equal(sources[1].stale_values, 2);
+    assert_true(sources[1].oldest_ns == sources[0].heard_ns);
+    assert_int_equal(sources[0].vms, 0);
     context_status_free(sources, n);
     unlink(status_path);
     unlink(path);
