@@ -529,7 +529,8 @@ TESTS += \
 	tests/control/test-service.py \
 	tests/control/test-schema.py \
 	tests/control/test-sluiced.py \
-	tests/control/test-top.py
+	tests/control/test-top.py \
+	tests/control/test-watch.py
 EXTRA_DIST += \
 	tests/control/child.py \
 	tests/control/harness.py \
@@ -545,7 +546,8 @@ EXTRA_DIST += \
 	tests/control/test-service.py \
 	tests/control/test-schema.py \
 	tests/control/test-sluiced.py \
-	tests/control/test-top.py
+	tests/control/test-top.py \
+	tests/control/test-watch.py
 unit_tests += tests/unit/test-spool-command
 tests_unit_test_spool_command_SOURCES = \
 	tests/unit/remove-tree.h \

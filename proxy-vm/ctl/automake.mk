@@ -36,7 +36,9 @@ proxy_vm_sluicectl_SOURCES = \
 	proxy-vm/ctl/table.h \
 	proxy-vm/ctl/top.c \
 	proxy-vm/ctl/top.def \
-	proxy-vm/ctl/top.h
+	proxy-vm/ctl/top.h \
+	proxy-vm/ctl/watch.c \
+	proxy-vm/ctl/watch.h
 proxy_vm_sluicectl_LDADD = $(INTAKE_LIBS)
 
 # Under the name of the command, where bash-completion looks.

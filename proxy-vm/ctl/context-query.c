@@ -29,7 +29,7 @@ static const struct verb {
     const char *list;           /* Of the answer. */
     void (*render)(const Sluice__Response *, uint64_t now_ns, struct ds *);
 } verbs[] = {
-#define CONTEXT_VERB(SYMBOL, NAME, ARGUMENTS, HELP)                     \
+#define CONTEXT_VERB(SYMBOL, NAME, DOES, ARGUMENTS, HELP)               \
     { #NAME, sizeof ARGUMENTS > 1, SLUICE__VERB__CONTEXT_##SYMBOL,      \
       LIST_##SYMBOL, render_context_##NAME },
 #define LIST_GET "context"
@@ -277,12 +277,7 @@ show(const struct context_options *o, const struct verb *verb,
         status = EXIT_FAILURE;
     }
     control_free_response(r);
-    if (fwrite(ds_cstr(&text), 1, text.length, stdout) != text.length
-        || fflush(stdout)) {
-        fprintf(stderr, "sluicectl: standard output can't be written; make "
-                "room for it.\n");
-        status = EXIT_FAILURE;
-    }
+    fputs(ds_cstr(&text), stdout);
     ds_destroy(&text);
     return status;
 }

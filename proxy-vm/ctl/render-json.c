@@ -131,6 +131,14 @@ put_other_lists(struct json *object, const ProtobufCMessage *message,
     }
 }
 
+static int json_flags = JSSF_PRETTY | JSSF_SORT;
+
+void
+render_json_in_lines(void)
+{
+    json_flags = JSSF_SORT;
+}
+
 void
 render_json(const Sluice__Response *r, const char *name, struct ds *out)
 {
@@ -155,7 +163,7 @@ render_json(const Sluice__Response *r, const char *name, struct ds *out)
     } else if (r->status) {
         put_fields(object, &r->status->base);
     }
-    json_to_ds(object, JSSF_PRETTY | JSSF_SORT, out);
+    json_to_ds(object, json_flags, out);
     ds_put_char(out, '\n');
     json_destroy(object);
 }

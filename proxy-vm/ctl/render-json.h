@@ -15,6 +15,9 @@ struct ds;
  * Keys are those of control.proto. */
 void render_json(const Sluice__Response *, const char *name, struct ds *out);
 
+/* From now on an object is one line, for who reads one after the other. */
+void render_json_in_lines(void);
+
 /* A UUID (16 bytes), a MAC address (6 bytes) or other bytes as people write
  * them, malloc()ed; "" if there are none. */
 char *format_id(ProtobufCBinaryData);

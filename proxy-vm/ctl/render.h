@@ -11,7 +11,7 @@
 struct ds;
 
 /* One function for each verb: appends text for people to 'out'. */
-#define VERB(SYMBOL, NAME, HELP)                                        \
+#define VERB(SYMBOL, NAME, DOES, HELP)                                  \
     void render_##NAME(const Sluice__Response *, uint64_t now_ns,       \
                        struct ds *out);
 #include "control-verbs.def"

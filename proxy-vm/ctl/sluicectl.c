@@ -26,6 +26,7 @@
 #include "timeval.h"
 #include "top.h"
 #include "util.h"
+#include "watch.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -39,10 +40,31 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-#define VERB(SYMBOL, NAME, HELP) \
+#define VERB(SYMBOL, NAME, DOES, HELP) \
     { #NAME, HELP, SLUICE__VERB__##SYMBOL, render_##NAME },
 #include "control-verbs.def"
 #undef VERB
+};
+
+/* Commands of which --watch makes sense, and of which it does not. */
+enum does { ASKS, ACTS };
+
+static const struct {
+    const char *group;          /* Empty, or the word in front. */
+    const char *name;
+    enum does does;
+} watchable[] = {
+#define VERB(SYMBOL, NAME, DOES, HELP) { "", #NAME, DOES },
+#define SPOOL_VERB(SYMBOL, NAME, DOES, ARGUMENTS, HELP) \
+    { "spool", #NAME, DOES },
+#define CONTEXT_VERB(SYMBOL, NAME, DOES, ARGUMENTS, HELP) \
+    { "context", #NAME, DOES },
+#include "control-verbs.def"
+#include "spool-verbs.def"
+#include "context-verbs.def"
+#undef VERB
+#undef SPOOL_VERB
+#undef CONTEXT_VERB
 };
 
 struct options {
@@ -56,6 +78,7 @@ struct options {
     struct batches_options spool;
     struct context_options context;
     struct top_options top;
+    unsigned int watch_s;       /* 0: once. */
     unsigned int timeout_s;     /* Of 'ledger --check', 'drain', 'spool'. */
 };
 
@@ -66,11 +89,11 @@ usage(void)
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         printf("  %-10s%s\n", verbs[i].name, verbs[i].help);
     }
-#define SPOOL_VERB(SYMBOL, NAME, ARGUMENTS, HELP) \
+#define SPOOL_VERB(SYMBOL, NAME, DOES, ARGUMENTS, HELP) \
     printf("  %-24s%s\n", "spool " #NAME " " ARGUMENTS, HELP);
 #include "spool-verbs.def"
 #undef SPOOL_VERB
-#define CONTEXT_VERB(SYMBOL, NAME, ARGUMENTS, HELP) \
+#define CONTEXT_VERB(SYMBOL, NAME, DOES, ARGUMENTS, HELP) \
     printf("  %-24s%s\n", "context " #NAME " " ARGUMENTS, HELP);
 #include "context-verbs.def"
 #undef CONTEXT_VERB
@@ -85,6 +108,9 @@ usage(void)
            "  --socket PATH       control socket of sluiced\n"
            "                      (default: "DEFAULT_SOCKET")\n"
            "  --json              print JSON instead of tables\n"
+           "  --watch[=S]         print a state again every S seconds "
+           "(default: 2), until\n"
+           "                      interrupted\n"
            "  -h, --help          print this and exit\n"
            "  -V, --version       print the version and exit\n\n"
            "Options of 'ledger' and 'drain':\n"
@@ -172,6 +198,7 @@ enum {
     OPT_BY_TENANT,
     OPT_AT,
     OPT_SINCE,
+    OPT_WATCH,
 };
 
 /* Takes option 'c' with argument 'arg' if it is one of 'flows'. */
@@ -318,6 +345,7 @@ parse_options(int argc, char *argv[])
         { "by-tenant", no_argument, NULL, OPT_BY_TENANT },
         { "at", required_argument, NULL, OPT_AT },
         { "since", required_argument, NULL, OPT_SINCE },
+        { "watch", optional_argument, NULL, OPT_WATCH },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
@@ -343,6 +371,10 @@ parse_options(int argc, char *argv[])
             break;
         case OPT_TIMEOUT:
             options.timeout_s = parse_count("timeout", optarg);
+            break;
+        case OPT_WATCH:
+            options.watch_s = (optarg ? MAX(parse_count("watch", optarg), 1)
+                               : 2);
             break;
         case OPT_TENANT:
             options.tenant = optarg;
@@ -390,12 +422,7 @@ parse_options(int argc, char *argv[])
 static int
 print(struct ds *text, int status)
 {
-    if (fwrite(ds_cstr(text), 1, text->length, stdout) != text->length
-        || fflush(stdout)) {
-        fprintf(stderr, "sluicectl: standard output can't be written; "
-                "make room for it.\n");
-        status = EXIT_FAILURE;
-    }
+    fputs(ds_cstr(text), stdout);
     ds_destroy(text);
     return status;
 }
@@ -624,55 +651,97 @@ run_by_config(struct options *options, by_config *run, const char *file)
     return print(&text, EXIT_SUCCESS);
 }
 
+/* A command and what it says besides options. */
+struct command {
+    struct options *options;
+    int n;
+    char **words;
+};
+
+/* Returns the exit status. */
+static int
+run_command(void *command_)
+{
+    const struct command *command = command_;
+    struct options *options = command->options;
+    char **words = command->words;
+    int n = command->n;
+
+    if (n == 3 && !strcmp(words[0], "rules") && !strcmp(words[1], "test")) {
+        vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
+        return run_by_config(options, rules_test, words[2]);
+    }
+    if (n == 1 + !options->pcap && !strcmp(words[0], "explain")) {
+        vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
+        return run_by_config(options, explain_lines, words[1]);
+    }
+    if (n > 1 && !strcmp(words[0], "spool")) {
+        return batches_run(&options->spool, n - 1, words + 1);
+    }
+    if (n > 1 && !strcmp(words[0], "context")) {
+        return context_query_run(&options->context, n - 1, words + 1);
+    }
+    if (n != 1) {
+        fprintf(stderr, "sluicectl: give one command; see "
+                "'sluicectl --help'.\n");
+        return EXIT_USAGE;
+    }
+    if (!strcmp(words[0], "flows")) {
+        return run_by_config(options, flows, NULL);
+    }
+    if (!strcmp(words[0], "ledger")) {
+        return ledger(options);
+    }
+    if (!strcmp(words[0], "top")) {
+        char *sentence = top_run(&options->top);
+        return sentence ? fail(sentence) : EXIT_SUCCESS;
+    }
+    if (!strcmp(words[0], "drain")) {
+        return drain(options);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        if (!strcmp(words[0], verbs[i].name)) {
+            return ask(options, &verbs[i]);
+        }
+    }
+    fprintf(stderr, "sluicectl: there is no command \"%s\"; see "
+            "'sluicectl --help'.\n", words[0]);
+    return EXIT_USAGE;
+}
+
+/* Returns true if 'command' prints a state, which --watch can print again. */
+static bool
+is_watchable(const struct command *command)
+{
+    bool grouped = command->n > 1;
+
+    for (size_t i = 0; command->n && i < ARRAY_SIZE(watchable); i++) {
+        if (!strcmp(watchable[i].group, grouped ? command->words[0] : "")
+            && !strcmp(watchable[i].name, command->words[grouped])) {
+            return watchable[i].does == ASKS && !command->options->check;
+        }
+    }
+    return false;
+}
+
 int
 main(int argc, char *argv[])
 {
     ovs_set_program_name("sluicectl", SLUICE_VERSION);
     struct options options = parse_options(argc, argv);
+    struct command command = {
+        .options = &options,
+        .n = argc - optind,
+        .words = argv + optind,
+    };
 
-    if (argc - optind == 3 && !strcmp(argv[optind], "rules")
-        && !strcmp(argv[optind + 1], "test")) {
-        vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
-        return run_by_config(&options, rules_test, argv[optind + 2]);
+    if (!options.watch_s) {
+        return watch_flush(run_command(&command));
     }
-    if (argc - optind == 1 + !options.pcap
-        && !strcmp(argv[optind], "explain")) {
-        vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
-        return run_by_config(&options, explain_lines, argv[optind + 1]);
-    }
-    if (argc - optind > 1 && !strcmp(argv[optind], "spool")) {
-        return batches_run(&options.spool, argc - optind - 1,
-                         argv + optind + 1);
-    }
-    if (argc - optind > 1 && !strcmp(argv[optind], "context")) {
-        return context_query_run(&options.context, argc - optind - 1,
-                                 argv + optind + 1);
-    }
-    if (argc - optind != 1) {
-        fprintf(stderr, "sluicectl: give one command; see "
-                "'sluicectl --help'.\n");
+    if (!is_watchable(&command)) {
+        fprintf(stderr, "sluicectl: --watch is for commands that print a "
+                "state, as \"tenants\"; leave it out.\n");
         return EXIT_USAGE;
     }
-    const char *command = argv[optind];
-    if (!strcmp(command, "flows")) {
-        return run_by_config(&options, flows, NULL);
-    }
-    if (!strcmp(command, "ledger")) {
-        return ledger(&options);
-    }
-    if (!strcmp(command, "top")) {
-        char *sentence = top_run(&options.top);
-        return sentence ? fail(sentence) : EXIT_SUCCESS;
-    }
-    if (!strcmp(command, "drain")) {
-        return drain(&options);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-        if (!strcmp(command, verbs[i].name)) {
-            return ask(&options, &verbs[i]);
-        }
-    }
-    fprintf(stderr, "sluicectl: there is no command \"%s\"; see "
-            "'sluicectl --help'.\n", command);
-    return EXIT_USAGE;
+    return watch_run(options.watch_s, options.json, run_command, &command);
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client.h"
 #include "control-frame.h"
@@ -20,9 +19,7 @@
 #include "table.h"
 #include "timeval.h"
 #include "util.h"
-
-/* Brings the cursor to the top of a terminal, and clears what is there. */
-#define CLEAR_SCREEN "\033[H\033[J"
+#include "watch.h"
 
 enum {
 #define RATE(FIELD, NAME, HEADING) RATE_##FIELD,
@@ -287,9 +284,7 @@ show(const struct top_options *o, const struct look *look, int rate)
     if (o->json) {
         put_json(nodes, n, &out);
     } else {
-        if (isatty(STDOUT_FILENO)) {
-            ds_put_cstr(&out, CLEAR_SCREEN);
-        }
+        watch_clear();
         put_table(o, nodes, n, &out);
     }
     bool ok = (fwrite(ds_cstr(&out), 1, out.length, stdout) == out.length
@@ -319,6 +314,7 @@ top_run(const struct top_options *o)
     if (sentence) {
         return sentence;
     }
+    watch_end_by_interrupt();
     for (unsigned int i = 0; ok && !sentence && (!o->count || i < o->count);
          i++) {
         xnanosleep(o->interval_s * UINT64_C(1000000000));

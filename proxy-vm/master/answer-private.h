@@ -72,7 +72,7 @@ void answer_context(struct master *, const Sluice__Request *request,
                     struct draft *);
 
 /* The answers. */
-#define VERB(SYMBOL, NAME, HELP) \
+#define VERB(SYMBOL, NAME, DOES, HELP) \
     void answer_##NAME(struct master *, struct draft *);
 #include "control-verbs.def"
 #undef VERB

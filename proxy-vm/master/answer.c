@@ -195,31 +195,30 @@ answer_reload(struct master *m, struct draft *d)
     answer_status(m, d);
 }
 
+enum does { ASKS, ACTS };
+
 static const struct {
     Sluice__Verb verb;
+    enum does does;
     void (*answer)(struct master *, struct draft *);
 } verbs[] = {
-#define VERB(SYMBOL, NAME, HELP) { SLUICE__VERB__##SYMBOL, answer_##NAME },
+#define VERB(SYMBOL, NAME, DOES, HELP) \
+    { SLUICE__VERB__##SYMBOL, DOES, answer_##NAME },
 #include "control-verbs.def"
 #undef VERB
 };
 
-/* Returns true if 'verb' changes nothing and moves no line. */
+/* Returns true if 'verb' changes nothing, moves no line, and tells no more
+ * than figures. */
 static bool
 only_asks(Sluice__Verb verb)
 {
-    static const Sluice__Verb asking[] = {
-        SLUICE__VERB__STATUS, SLUICE__VERB__TENANTS, SLUICE__VERB__VMS,
-        SLUICE__VERB__COUNTERS, SLUICE__VERB__SPOOL, SLUICE__VERB__RULES,
-        SLUICE__VERB__LEDGER, SLUICE__VERB__CONTEXT_STATS,
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(asking); i++) {
-        if (asking[i] == verb) {
-            return true;
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        if (verbs[i].verb == verb) {
+            return verbs[i].does == ASKS;
         }
     }
-    return false;
+    return verb == SLUICE__VERB__CONTEXT_STATS;
 }
 
 void
