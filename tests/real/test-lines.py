@@ -4,6 +4,7 @@ vCenter changes: they say what is so within two seconds (measured, with a
 patient deadline), and cost vCenter nothing."""
 
 import os
+import re
 import sys
 import time
 import uuid
@@ -91,13 +92,49 @@ def test_lines_say_what_vcenter_says_now(place):
     town.stop()
 
 
+def test_a_vm_that_is_new_is_in_the_next_lines_without_being_asked_for(place):
+    """Who misses a VM need not say so: vCenter does when it is there."""
+    sim = place.sim()
+    vms = [Vm(TENANT, i) for i in (1, 2, 3)]
+    server = Reader(TENANT)
+    town = Town([server])
+    town.start()
+    took = []
+    with Proxy({TENANT: server.port}, extra="batch:\n  max-delay-ms: 50\n"
+               + place.managers_text()) as proxy:
+        proxy.start()
+        stream = Stream(proxy.port, vms, RATE)
+        stream.start()
+        wait_for("that vCenter is heard of",
+                 lambda: sim.calls("RetrievePropertiesEx"), 60)
+        for vm in vms:
+            name = "late-%d" % vm.vm
+            wait_for("lines of a VM that is not there", lambda: re.search(
+                rb'ctx="pending"[^\n]* v=%d ' % vm.vm, server.latest), 60)
+            sim.tell("add %s %s" % (name, uuid.UUID(bytes=vm.uuid)))
+            began = time.monotonic()
+            wait_for("lines that say %s" % name, lambda: b" %s app "
+                     % name.encode() in server.latest, 60)
+            took.append(time.monotonic() - began)
+            print("# %s was in the lines after %.2f s" % (name, took[-1]))
+        # Others may use the machine as well, but not all the time.
+        check(min(took) < 2, "it takes %s s" % took)
+        stream.stop()
+        wait_for("all lines", lambda: not server.missing(vms), 60)
+        proxy.check_books()
+    town.stop()
+
+
 def main():
     why = why_no_vcsim()
     if why:
         print("1..0 # SKIP %s" % why)
         return 0
     build_vcsim()
-    return run_tests([test_lines_say_what_vcenter_says_now], Place)
+    return run_tests([
+        test_lines_say_what_vcenter_says_now,
+        test_a_vm_that_is_new_is_in_the_next_lines_without_being_asked_for,
+    ], Place)
 
 
 sys.exit(main())

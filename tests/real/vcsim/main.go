@@ -339,7 +339,8 @@ func wait(ctx context.Context, task *object.Task, err error) error {
 	return task.Wait(ctx)
 }
 
-func (c *control) add(ctx context.Context, name string) error {
+// add clones a VM; uuid is the instance UUID of the new one, or nothing.
+func (c *control) add(ctx context.Context, name string, uuid ...string) error {
 	template, err := c.finder.VirtualMachineList(ctx, "*")
 	if err != nil {
 		return err
@@ -349,7 +350,10 @@ func (c *control) add(ctx context.Context, name string) error {
 		return err
 	}
 	task, err := template[0].Clone(ctx, folder, name,
-		types.VirtualMachineCloneSpec{})
+		types.VirtualMachineCloneSpec{
+			Config: &types.VirtualMachineConfigSpec{
+				InstanceUuid: strings.Join(uuid, ""),
+			}})
 	return wait(ctx, task, err)
 }
 
@@ -453,7 +457,7 @@ func (c *control) run(ctx context.Context, words []string) (string, error) {
 
 	switch words[0] {
 	case "add":
-		return "", c.add(ctx, words[1])
+		return "", c.add(ctx, words[1], words[2:]...)
 	case "remove":
 		vm, err := c.vm(ctx, words[1])
 		if err != nil {
