@@ -470,8 +470,8 @@ receive_socket_fill(struct receive *r, uint64_t *lost)
     failpoint(FAIL_RECEIVE_READY);
     int n = recvmmsg(r->polled[r->turn].fd, file->headers, N_SLOTS,
                      MSG_DONTWAIT, NULL);
-    if (n < 0) {
-        return errno;
+    if (n <= 0) {
+        return n ? errno : EAGAIN;
     }
     r->n_used = n;
     failpoint(FAIL_RECEIVE_FILLED);
