@@ -6,10 +6,14 @@ EXTRA_DIST += \
 	ovs-ext/check-ovs-upstream \
 	ovs-ext/get-ovs-source \
 	ovs-ext/make-deb \
-	ovs-ext/prepare-ovs
+	ovs-ext/patches \
+	ovs-ext/prepare-ovs \
+	ovs-ext/sluice \
+	ovs-ext/tests
 
 # Open vSwitch's whole testsuite, on the pristine tree and on ours; the summary
 # is kept in docs/.  Takes an hour or two; goes on where it was interrupted.
+EXTRA_DIST += docs/ovs-testsuite.md
 check-ovs-upstream:
 	$(srcdir)/ovs-ext/check-ovs-upstream \
 		--summary $(srcdir)/docs/ovs-testsuite.md $(abs_builddir)/ovs-upstream

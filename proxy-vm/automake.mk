@@ -307,6 +307,7 @@ EXTRA_DIST += \
 	proxy-vm/debian/sluice-proxy.manpages \
 	proxy-vm/debian/sluice-proxy.postinst \
 	proxy-vm/debian/sluice-proxy.postrm \
+	proxy-vm/debian/sluice-proxy.prerm \
 	proxy-vm/debian/sluice-unseal.dirs \
 	proxy-vm/debian/sluice-unseal.docs \
 	proxy-vm/debian/sluice-unseal.install \

@@ -24,7 +24,8 @@ FUZZ_MAIN = tests/fuzz/replay.c
 FUZZ_LDFLAGS = $(AM_LDFLAGS)
 TESTS += $(fuzz_targets)
 endif
-EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c tests/fuzz/run-fuzz
+EXTRA_DIST += docs/fuzzing.md tests/fuzz/corpus tests/fuzz/replay.c \
+	tests/fuzz/run-fuzz
 
 # What tests in Python have in common.
 EXTRA_DIST += tests/certificates.py tests/tap.py
@@ -325,7 +326,8 @@ EXTRA_DIST += \
 	tests/golden/stock.pcap \
 	tests/golden/streams.expected \
 	tests/golden/streams.pcap \
-	tests/golden/test-make-captures.sh
+	tests/golden/test-make-captures.sh \
+	tests/golden/test-rules.sh
 
 # The benchmark: 'make bench' builds its programs and runs them; see
 # docs/performance.md.
@@ -677,11 +679,22 @@ EXTRA_DIST += \
 	docs/architecture.md \
 	docs/flows.md \
 	docs/install.md \
+	docs/sizing.md \
+	docs/tenant.md \
+	docs/troubleshooting.md \
+	docs/upgrade.md \
 	packages \
 	quickstart \
+	tests/lint \
 	tests/run-demo \
 	tests/run-lint \
 	tests/system
+
+# How a change looks: see tests/run-lint and tests/lint/check-format.
+.PHONY: check-style
+check-style:
+	$(AM_V_at)$(srcdir)/tests/run-lint
+	$(AM_V_at)$(srcdir)/tests/lint/check-format $(STYLE_BASE)
 # Frames that come in parts.
 unit_tests += tests/unit/test-join
 tests_unit_test_join_SOURCES = tests/unit/test-join.c tests/unit/unit.h
