@@ -136,12 +136,12 @@ class Libvirtd:
               % (" ".join(args)[:80], done.stderr.strip()[:300]))
         return done.stdout.strip()
 
-    def with_xml(self, verb, xml, **kwargs):
-        """define or create."""
+    def with_xml(self, verb, xml, *before, **kwargs):
+        """define, create or, behind a domain, attach-device."""
         path = os.path.join(self.dir, "domain.xml")
         with open(path, "w", encoding="utf-8") as f:
             f.write(xml)
-        return self.virsh(verb, path, **kwargs)
+        return self.virsh(verb, *before[:1], path, *before[1:], **kwargs)
 
     def pid(self):
         """Of libvirtd itself: the shell's child, which is unshare's."""
