@@ -7,6 +7,8 @@ lib_libsluice_a_SOURCES = \
 	lib/batch.h \
 	lib/civil.h \
 	lib/context-history.c \
+	lib/context-place.c \
+	lib/context-place.h \
 	lib/context-policy.c \
 	lib/context-policy.h \
 	lib/context-sets.def \

@@ -10,6 +10,7 @@ enum {
     VM_OTHER_VM = TAG(6, WIRE_BYTES),
     VM_SOURCE = TAG(7, WIRE_BYTES),
     VM_CLAIM = TAG(10, WIRE_BYTES),
+    VM_PLACE = TAG(11, WIRE_BYTES),
 
     VALUE_KEY = TAG(1, WIRE_BYTES),
     VALUE_VALUE = TAG(2, WIRE_BYTES),
@@ -124,7 +125,8 @@ take_lasting(struct cursor *c, struct field *f, struct context_value *value)
     static const char stale[] = CONTEXT_STALE_KEY;
 
     while (take_field(c, f)) {
-        if (f->tag == VM_SOURCE || f->tag == VM_CLAIM) {
+        if (f->tag == VM_SOURCE || f->tag == VM_CLAIM
+            || f->tag == VM_PLACE) {
             continue;
         } else if (f->tag != CONTEXT_VM_VALUE) {
             return true;

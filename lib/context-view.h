@@ -62,7 +62,8 @@ bool context_next_value(struct slice *rest, struct context_value *ret);
 struct slice context_value_key(struct slice message);
 
 /* Returns true if two records say the same, but for what was measured, for what
- * hosts add to it, and for who said so, when, and whether he is heard of. */
+ * hosts add to it, and for who said so, when, and whether he is heard of.  That
+ * it runs elsewhere is a value. */
 bool context_is_same(struct slice a, struct slice b);
 
 #endif /* lib/context-view.h */

@@ -64,6 +64,7 @@ struct collector {
     int lock_fd;
     struct instance *instances; /* Of most precedence first. */
     size_t n_instances;
+    struct shash vteps;         /* Of hosts, by name: 16 bytes each. */
     struct snapshot *earlier;   /* While a source has said nothing yet. */
     struct merge_counts counts; /* Of the latest snapshot. */
     uint64_t generation;        /* Of the latest snapshot. */
@@ -200,6 +201,12 @@ set_sources(struct collector *c, const struct context_settings *settings)
         any_gone = any_gone || in->state;
     }
     stop_sources(c);
+    shash_clear_free_data(&c->vteps);
+    for (size_t i = 0; i < settings->n_hosts; i++) {
+        shash_add(&c->vteps, settings->hosts[i].name,
+                  xmemdup(&settings->hosts[i].addr,
+                          sizeof settings->hosts[i].addr));
+    }
     c->instances = instances;
     c->n_instances = n;
     if (snapshot_open(c->path, &c->earlier)) {
@@ -252,6 +259,7 @@ collector_create(const char *path, const struct context_settings *settings,
     struct collector *c = xzalloc(sizeof *c);
     c->path = xstrdup(path);
     c->lock_fd = lock_fd;
+    shash_init(&c->vteps);
     read_old_generation(c);
     set_sources(c, settings);
     read_old_sums(c);
@@ -345,6 +353,7 @@ fill(struct collector *c, struct snapshot_builder *builder,
     if (!snapshot_open(c->path, &latest)) {
         merge_remember(merge, latest, time_wall_usec() * UINT64_C(1000));
     }
+    merge_locate(merge, &c->vteps);
     char *sentence = merge_finish(merge, builder, counts);
     for (size_t i = 0; i < c->n_instances; i++) {
         sums[i] = merge_sums_of(merge, i);
@@ -582,6 +591,7 @@ collector_destroy(struct collector *c)
     if (c) {
         update_status(c);
         stop_sources(c);
+        shash_destroy_free_data(&c->vteps);
         close(c->lock_fd);
         free(c->path);
         free(c->problem);

@@ -104,12 +104,19 @@ put_vm(const struct host_origin *origin, const Sluice__HostFigures *host,
        const Sluice__HostVm *vm, uint64_t at_ns, struct merge *merge)
 {
     uint8_t macs[HOST_REPORT_MAX_PORTS][6];
+    struct vm_port ports[HOST_REPORT_MAX_PORTS];
     struct facts f = { .n = 0, .at = at_ns };
-    size_t n_macs = 0;
+    size_t n_macs = 0, n_ports = 0;
 
-    for (size_t i = 0; !vm->vm.len && i < vm->n_port; i++) {
-        if (vm->port[i]->mac.len) {
-            memcpy(macs[n_macs++], vm->port[i]->mac.data, 6);
+    for (size_t i = 0; i < vm->n_port; i++) {
+        const Sluice__HostPort *port = vm->port[i];
+
+        if (port->mac.len && !vm->vm.len) {
+            memcpy(macs[n_macs++], port->mac.data, 6);
+        }
+        if (port->mac.len && port->ofport) {
+            memcpy(ports[n_ports].mac, port->mac.data, 6);
+            ports[n_ports++].ofp_port = port->ofport;
         }
     }
     add_facts(&f, origin, host, vm);
@@ -122,6 +129,8 @@ put_vm(const struct host_origin *origin, const Sluice__HostFigures *host,
         .n_macs = n_macs,
         .name = name,
         .vtep = origin->vtep,
+        .ports = ports,
+        .n_ports = n_ports,
         .facts = f.facts,
         .n_facts = f.n,
     });

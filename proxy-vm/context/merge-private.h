@@ -65,7 +65,8 @@ struct merge {
     size_t n_records, allocated_records;
     struct hmap keys;
     struct hmap addresses;      /* Of struct address. */
-    const struct snapshot *latest; /* Borrowed; may be null. */
+    const struct snapshot *latest; /* Borrowed; may be null, as... */
+    const struct shash *vteps;  /* ...this. */
     uint64_t now_ns;
     struct merge_counts counts;
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "context-place.h"
 #include "context-view.h"
 #include "context.pb-c.h"
 #include "migrations.h"
@@ -202,6 +203,65 @@ add_packed(const struct record *record, const Sluice__VmContext *vm,
     return error;
 }
 
+/* Returns the host that the operator or a manager names, or null. */
+static const Sluice__ContextValue *
+find_host(const Sluice__VmContext *vm, const Sluice__ContextValue *values)
+{
+    for (size_t i = 0; i < vm->n_value; i++) {
+        if (!values[i].vtep.len && !strcmp(values[i].key, "host")) {
+            return &values[i];
+        }
+    }
+    return NULL;
+}
+
+/* Says in 'vm' where it is: at the VTEP of 'host', which may be null, and at
+ * the ports that hosts name.  What is stale says nothing: it may have moved
+ * since. */
+static void
+list_places(const struct merge *m, const struct record *record,
+            const Sluice__ContextValue *host, Sluice__VmContext *vm)
+{
+    uint8_t *vtep = (m->vteps && host && !host->stale && !record->vtep
+                     ? shash_find_data(m->vteps, host->value) : NULL);
+    const struct entry *e;
+    size_t n = vtep != NULL;
+
+    LIST_FOR_EACH (e, node, &record->entries) {
+        n += m->sources[e->source].is_stale ? 0 : e->facts.n_ports;
+    }
+    if (!n) {
+        return;
+    }
+    vm->place = xcalloc(n, sizeof *vm->place);
+    if (vtep) {
+        vm->place[vm->n_place++] = (ProtobufCBinaryData) {
+            CONTEXT_PLACE_HOST, xmemdup(vtep, CONTEXT_PLACE_HOST)
+        };
+    }
+    LIST_FOR_EACH (e, node, &record->entries) {
+        for (size_t i = 0; vm->n_place < n && i < e->facts.n_ports
+             && !m->sources[e->source].is_stale; i++) {
+            uint8_t *place = xmalloc(CONTEXT_PLACE_PORT);
+
+            context_place_put(place, e->facts.vtep, e->facts.ports[i].mac,
+                              e->facts.ports[i].ofp_port);
+            vm->place[vm->n_place++] = (ProtobufCBinaryData) {
+                CONTEXT_PLACE_PORT, place
+            };
+        }
+    }
+}
+
+static void
+free_places(Sluice__VmContext *vm)
+{
+    for (size_t i = 0; i < vm->n_place; i++) {
+        free(vm->place[i].data);
+    }
+    free(vm->place);
+}
+
 /* Tells whether the record 'earlier', which was found by a key of 'record', is
  * of the same VM, of the same tenant: where another's ran is not for it. */
 static bool
@@ -214,24 +274,20 @@ is_same_vm(const struct record *record, struct slice earlier)
             && (record->n_uuids || !view.names_vm));
 }
 
-/* Returns where 'record', which has the 'n' values, ran of late, malloc()ed;
- * or null if there is nothing to be told, or a source does so.  What a host
- * says of itself alone tells nothing: that another one says so, too, is no
- * move. */
+/* Returns where 'record', which is on 'host' now (null: nobody says where), ran
+ * of late, malloc()ed; or null if there is nothing to be told, or a source does
+ * so.  What a host says of itself alone tells nothing: that another one says
+ * so, too, is no move. */
 static char *
 tell_migrations(const struct merge *m, const struct record *record,
-                const Sluice__ContextValue *values, size_t n)
+                const Sluice__VmContext *vm,
+                const Sluice__ContextValue *values, const char *host)
 {
     struct slice earlier = { NULL, 0 };
-    const char *host = NULL;
 
-    for (size_t i = 0; i < n; i++) {
-        if (values[i].vtep.len) {
-            continue;
-        } else if (!strcmp(values[i].key, MIGRATIONS_KEY)) {
+    for (size_t i = 0; i < vm->n_value; i++) {
+        if (!values[i].vtep.len && !strcmp(values[i].key, MIGRATIONS_KEY)) {
             return NULL;
-        } else if (!strcmp(values[i].key, "host")) {
-            host = values[i].value;
         }
     }
     if (!m->latest || record->vtep
@@ -330,7 +386,10 @@ merge_put_record(struct merge *m, const struct record *record,
     vm.ip = ips;
     vm.n_ip = list_ips(m, record, ips);
     vm.n_value = list_values(m, record, values);
-    char *migrations = tell_migrations(m, record, values, vm.n_value);
+    const Sluice__ContextValue *host = find_host(&vm, values);
+    list_places(m, record, host, &vm);
+    char *migrations = tell_migrations(m, record, &vm, values,
+                                       host ? host->value : NULL);
     if (migrations) {
         Sluice__ContextValue *v = &values[vm.n_value++];
 
@@ -350,6 +409,7 @@ merge_put_record(struct merge *m, const struct record *record,
 
     int error = add_packed(record, &vm, builder);
     free_claims(&vm);
+    free_places(&vm);
     free(migrations);
     free(pointers);
     free(values);

@@ -36,6 +36,7 @@ entry_destroy(struct entry *e)
     free((void *) e->facts.ips);
     free(CONST_CAST(char *, e->facts.name));
     free(CONST_CAST(uint8_t *, e->facts.vtep));
+    free(CONST_CAST(struct vm_port *, e->facts.ports));
     free(e);
 }
 
@@ -194,6 +195,8 @@ merge_add(struct merge *m, const struct vm_facts *facts)
     e->facts.ips = copy_of(facts->ips, e->facts.n_ips * IP_SIZE);
     e->facts.name = nullable_xstrdup(facts->name);
     e->facts.vtep = facts->vtep ? xmemdup(facts->vtep, VTEP_SIZE) : NULL;
+    e->facts.ports = copy_of(facts->ports,
+                             facts->n_ports * sizeof *facts->ports);
     for (size_t i = 0; i < facts->n_facts; i++) {
         copies[i] = facts->facts[i];
         copies[i].key = xstrdup(facts->facts[i].key);
@@ -397,6 +400,12 @@ place_entries(struct merge *m, size_t from, size_t to)
             place_entry(m, m->entries[i], record_by_mac(m, m->entries[i]));
         }
     }
+}
+
+void
+merge_locate(struct merge *m, const struct shash *vteps)
+{
+    m->vteps = vteps;
 }
 
 void

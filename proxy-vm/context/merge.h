@@ -55,6 +55,12 @@ struct fact {
     bool is_load;               /* A measurement: worth nothing once old. */
 };
 
+/* A port of a VM, as its host says. */
+struct vm_port {
+    uint8_t mac[6];
+    uint32_t ofp_port;
+};
+
 /* What one source says about one VM.  Strings and arrays are borrowed. */
 struct vm_facts {
     const uint8_t (*uuids)[16]; /* Network byte order, the VM's own first; up
@@ -69,6 +75,9 @@ struct vm_facts {
     uint32_t tenant;            /* 0: not given. */
     const uint8_t *vtep;        /* Of RANK_HOST: from where the lines come for
                                  * which this holds, 16 bytes; else null. */
+    const struct vm_port *ports; /* Of RANK_HOST: where lines with these
+                                 * addresses come from. */
+    size_t n_ports;
     const struct fact *facts;
     size_t n_facts;
 };
@@ -89,6 +98,7 @@ struct merge_sums {
 };
 
 struct merge;
+struct shash;
 
 struct merge *merge_create(void);
 void merge_destroy(struct merge *);
@@ -107,6 +117,11 @@ void merge_add(struct merge *, const struct vm_facts *);
  * which is borrowed until merge_finish() returns. */
 void merge_remember(struct merge *, const struct snapshot *latest,
                     uint64_t now_ns);
+
+/* Has the records tell at which VTEP VMs run, which 'vteps', borrowed likewise,
+ * has of each host by the name that the operator and managers give it: 16
+ * bytes. */
+void merge_locate(struct merge *, const struct shash *vteps);
 
 /* Adds the records to 'builder', once.  Returns null and '*ret_counts', or a
  * malloc()ed sentence. */

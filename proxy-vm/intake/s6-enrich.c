@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "context-place.h"
 #include "context-policy.h"
 #include "context-snapshot.h"
 #include "context-view.h"
@@ -127,6 +128,7 @@ struct quest {
     const struct record *rec;
     uint64_t from_ns, until_ns; /* Switch times that the answer is for. */
     bool by_ip;                 /* It went by the IP address, too. */
+    bool is_elsewhere;          /* The VM that has the MAC address is. */
     struct snapshot_found found;
     struct context_view view;
 };
@@ -142,14 +144,24 @@ tenant_fits(const struct record *rec, const struct context_view *vm)
 /* Decides whether the record found may speak for the line.  By MAC and IP
  * address, which are the guest's claims, it may not if the packet names a VM
  * and the record names others.  A UUID that several VMs have is no key; it and
- * the MAC address tell which of them it is.  By IP address the tenant must be
- * known: others have the same addresses. */
+ * the MAC address tell which of them it is.  Nor if the VM that has the MAC
+ * address is known to be elsewhere.  By IP address the tenant must be known:
+ * others have the same addresses. */
 static bool
-fits(const struct quest *q, enum context_match match)
+fits(struct quest *q, enum context_match match)
 {
     bool names_other = (q->rec->meta.has & TUNNEL_HAS_VM && q->view.names_vm
                         && !q->view.has_vm);
+    const struct context_origin line = {
+        .vtep = q->rec->vtep,
+        .mac = q->rec->inner.src_mac,
+        .ofp_port = q->rec->meta.ofp_port,
+    };
 
+    if (match == MATCH_MAC && !context_is_at(q->found.record, &line)) {
+        q->is_elsewhere = true;
+        return false;
+    }
     return (tenant_fits(q->rec, &q->view)
             && (match == MATCH_VM || !names_other)
             && (match != MATCH_IP || q->view.tenant));
@@ -266,6 +278,9 @@ count(const struct enrich *e, const struct quest *q, enum context_match match)
     };
 
     stats_add(&e->stats->counters[counters[match]], 1);
+    if (q->is_elsewhere) {
+        stats_add(&e->stats->counters[INTAKE_CONTEXT_ELSEWHERE], 1);
+    }
     if (match != MATCH_NONE && q->found.until_ns != UINT64_MAX) {
         stats_add(&e->stats->counters[INTAKE_CONTEXT_EARLIER], 1);
     }

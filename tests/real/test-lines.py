@@ -125,6 +125,43 @@ def test_a_vm_that_is_new_is_in_the_next_lines_without_being_asked_for(place):
     town.stop()
 
 
+def test_a_mac_from_another_host_than_vcenter_says_is_not_that_vm(place):
+    sim = place.sim()
+    name = "DC0_C0_RP0_VM0"
+    vm = Vm(TENANT)
+    vm.fixed = vm.fixed[:12] + vm.fixed[32:]    # The port names no VM.
+    vm.mac = bytes.fromhex(sim.tell("show " + name).split()[3]
+                           .replace(":", ""))
+    server = Reader(TENANT)
+    town = Town([server])
+    town.start()
+    extra = """batch:
+  max-delay-ms: 50
+hosts:
+  - { name: DC0_C0_H0, vtep: 127.0.0.1 }
+  - { name: DC0_C0_H1, vtep: 127.0.0.2 }
+"""
+    sim.tell("move %s DC0_C0_H0" % name)
+    with Proxy({TENANT: server.port}, extra + place.managers_text()) as proxy:
+        proxy.start()
+        stream = Stream(proxy.port, [vm], RATE)
+        stream.start()
+        for host, text in (("H0", b' host="DC0_C0_H0"'),
+                           ("H1", b' ctx="pending"'),
+                           ("H0", b' host="DC0_C0_H0"')):
+            sim.tell("move %s DC0_C0_%s" % (name, host))
+            server.forget()
+            wait_for("lines that say %r" % text,
+                     lambda text=text: text in server.latest, 60)
+        found = re.search(r"context-elsewhere\D*(\d+)",
+                          proxy.ctl("counters").stdout)
+        check(int(found[1]) > 0, "it is not counted")
+        stream.stop()
+        wait_for("all lines", lambda: not server.missing([vm]), 60)
+        proxy.check_books()
+    town.stop()
+
+
 def main():
     why = why_no_vcsim()
     if why:
@@ -134,6 +171,7 @@ def main():
     return run_tests([
         test_lines_say_what_vcenter_says_now,
         test_a_vm_that_is_new_is_in_the_next_lines_without_being_asked_for,
+        test_a_mac_from_another_host_than_vcenter_says_is_not_that_vm,
     ], Place)
 
 

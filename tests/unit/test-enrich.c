@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "context-place.h"
 #include "context-snapshot.h"
 #include "context.pb-c.h"
 #include "s6-enrich.h"
@@ -35,6 +36,8 @@ struct vm {
     const char *name;
     uint32_t tenant;
     const uint8_t *vtep;        /* Of the host that alone knows it, or null. */
+    const uint8_t *runs_at;     /* VTEP, or null. */
+    uint32_t ofp_port;          /* With its MAC there, or 0. */
 };
 
 static void
@@ -44,8 +47,20 @@ add(struct snapshot_builder *builder, const struct vm *v)
     ProtobufCBinaryData others = { sizeof uuid,
                                    CONST_CAST(uint8_t *, v->other) };
     Sluice__VmContext vm = SLUICE__VM_CONTEXT__INIT;
-    uint8_t record[256];
+    uint8_t record[256], place[CONTEXT_PLACE_PORT];
+    ProtobufCBinaryData places[2];
 
+    vm.place = places;
+    if (v->runs_at && !v->ofp_port) {
+        places[vm.n_place++] = (ProtobufCBinaryData) {
+            CONTEXT_PLACE_HOST, CONST_CAST(uint8_t *, v->runs_at)
+        };
+    } else if (v->runs_at) {
+        context_place_put(place, v->runs_at, v->mac, v->ofp_port);
+        places[vm.n_place++] = (ProtobufCBinaryData) {
+            CONTEXT_PLACE_PORT, place
+        };
+    }
     vm.vm.data = CONST_CAST(uint8_t *, v->uuid);
     vm.vm.len = v->uuid ? sizeof uuid : 0;
     vm.name = (char *) v->name;
@@ -413,6 +428,65 @@ a_host_speaks_for_what_comes_from_it(void **state)
     assert_false(gets_context(f, 7, false));
 }
 
+static const uint8_t here[16] = { 1 }, there[16] = { 2 };
+
+/* Whether a line from that port of the host 'here' gets the VM's context. */
+static bool
+gets_context_from(const struct fixture *f, uint32_t ofp_port, bool by_uuid)
+{
+    struct stats_source stats = { .tenant = 7 };
+    struct source source = { .stats = &stats };
+    struct record rec = { .meta = { .vni = 7, .ofp_port = ofp_port },
+                          .source = &source };
+
+    memcpy(rec.vtep, here, sizeof rec.vtep);
+    memcpy(rec.inner.src_mac, mac, sizeof mac);
+    if (by_uuid) {
+        rec.meta.has = TUNNEL_HAS_VM;
+        memcpy(rec.meta.vm, uuid, sizeof uuid);
+    }
+    enrich_run(f->enrich, &rec);
+    return rec.look->context.size > 0;
+}
+
+static void
+a_mac_that_is_elsewhere_finds_nothing_and_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t *n = &f->stats->counters[INTAKE_CONTEXT_ELSEWHERE];
+
+    GO_ON(100, { .uuid = uuid, .mac = mac, .name = "a", .runs_at = here });
+    assert_true(gets_context_from(f, 3, false));
+    assert_int_equal(*n, 0);
+    /* It moved, or another guest took its address. */
+    GO_ON(200, { .uuid = uuid, .mac = mac, .name = "a", .runs_at = there });
+    assert_false(gets_context_from(f, 3, false));
+    assert_int_equal(*n, 1);
+    /* By what the port's configuration says it is that VM all the same. */
+    assert_true(gets_context_from(f, 3, true));
+    assert_int_equal(*n, 1);
+}
+
+static void
+a_mac_at_another_port_of_its_host_finds_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const uint64_t *n = &f->stats->counters[INTAKE_CONTEXT_ELSEWHERE];
+
+    GO_ON(100, { .uuid = uuid, .mac = mac, .name = "a", .runs_at = here,
+                 .ofp_port = 3 });
+    assert_true(gets_context_from(f, 3, false));
+    assert_true(gets_context_from(f, 0, false));
+    assert_false(gets_context_from(f, 4, false));
+    assert_true(gets_context_from(f, 4, true));
+    assert_int_equal(*n, 1);
+    /* A host takes nothing from lines that come from others. */
+    GO_ON(200, { .uuid = uuid, .mac = mac, .name = "a", .runs_at = there,
+                 .ofp_port = 3 });
+    assert_true(gets_context_from(f, 4, false));
+    assert_int_equal(*n, 1);
+}
+
 int
 main(void)
 {
@@ -428,6 +502,8 @@ main(void)
         TEST(addresses_in_turn_do_not_fill_a_batch),
         TEST(a_port_that_names_a_vm_gets_no_other_by_address),
         TEST(a_host_speaks_for_what_comes_from_it),
+        TEST(a_mac_that_is_elsewhere_finds_nothing_and_is_counted),
+        TEST(a_mac_at_another_port_of_its_host_finds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

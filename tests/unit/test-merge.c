@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "context-place.h"
 #include "context.pb-c.h"
 #include "earlier.h"
 #include "merge.h"
+#include "openvswitch/shash.h"
 #include "util.h"
 
 /* A VM as a test writes it: UUIDs and MACs are told by one byte each. */
@@ -21,6 +23,7 @@ struct vm {
     const char *ips;            /* Likewise. */
     uint32_t tenant;
     const uint8_t *vtep;
+    uint32_t ofp_port;          /* Of its first MAC, or 0. */
     struct fact facts[4];
 };
 
@@ -81,12 +84,17 @@ add(struct fixture *f, const struct vm *vm)
         .facts = vm->facts,
     };
 
+    struct vm_port port = { .ofp_port = vm->ofp_port };
+
+    facts.ports = &port;
+    facts.n_ports = vm->ofp_port != 0;
     for (size_t i = 0; i < facts.n_uuids; i++) {
         uuids[i][0] = vm->uuids[i];
     }
     for (size_t i = 0; i < facts.n_macs; i++) {
         macs[i][5] = vm->macs[i];
     }
+    memcpy(port.mac, macs[0], sizeof port.mac);
     for (size_t i = 0; i < facts.n_ips; i++) {
         ips[i][15] = vm->ips[i];
     }
@@ -571,6 +579,70 @@ a_stale_manager_takes_no_key_of_another(void **state)
     }
 }
 
+/* Returns true if the VM of 'uuid' is at 'vtep', as far as its record says, with
+ * the first MAC of 'macs' at that port. */
+static bool
+is_at(struct fixture *f, char uuid, const uint8_t *vtep, char mac,
+      uint32_t ofp_port)
+{
+    const struct context_origin origin = {
+        .vtep = vtep, .mac = (const uint8_t[6]) { [5] = mac },
+        .ofp_port = ofp_port,
+    };
+    const uint8_t key[16] = { uuid };
+    struct slice record;
+
+    assert_true(snapshot_find_vm(f->snapshot, key, &record));
+    return context_is_at(record, &origin);
+}
+
+static void
+a_vm_is_where_its_manager_says_that_it_runs(void **state)
+{
+    struct fixture *f = *state;
+    struct shash vteps = SHASH_INITIALIZER(&vteps);
+
+    shash_add(&vteps, "hv-1", vtep_1);
+    shash_add(&vteps, "hv-2", vtep_2);
+    for (int is_stale = 0; is_stale < 2; is_stale++) {
+        start_over(f);
+        merge_begin(f->merge, "vc", RANK_MANAGER, is_stale);
+        ADD(.uuids = "A", .macs = "1", .facts = {{ "host", "hv-1", 1, 0 }});
+        ADD(.uuids = "B", .macs = "2", .facts = {{ "host", "other", 1, 0 }});
+        ADD(.uuids = "C", .macs = "3");
+        merge_begin(f->merge, "host:hv-2", RANK_HOST, false);
+        ADD(.uuids = "C", .vtep = vtep_2, .facts = {{ "host", "hv-2", 1, 0 }});
+        merge_locate(f->merge, &vteps);
+        finish(f);
+        assert_true(is_at(f, 'A', vtep_1, '1', 5));
+        /* It may have moved since nobody heard of the manager. */
+        assert_int_equal(is_at(f, 'A', vtep_2, '1', 5), is_stale);
+        assert_true(is_at(f, 'B', vtep_2, '2', 5));
+        /* A host's word takes nothing from others. */
+        assert_true(is_at(f, 'C', vtep_1, '3', 5));
+    }
+    shash_destroy(&vteps);
+}
+
+static void
+a_mac_is_at_the_port_that_its_host_names(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int is_stale = 0; is_stale < 2; is_stale++) {
+        start_over(f);
+        merge_begin(f->merge, "vc", RANK_MANAGER, false);
+        ADD(.uuids = "A", .macs = "1");
+        merge_begin(f->merge, "host:hv-1", RANK_HOST, is_stale);
+        ADD(.uuids = "A", .macs = "1", .vtep = vtep_1, .ofp_port = 5);
+        finish(f);
+        assert_true(is_at(f, 'A', vtep_1, '1', 5));
+        assert_int_equal(is_at(f, 'A', vtep_1, '1', 6), is_stale);
+        assert_true(is_at(f, 'A', vtep_1, '2', 6));
+        assert_true(is_at(f, 'A', vtep_2, '1', 6));
+    }
+}
+
 /* Look up what a host alone says. */
 static const Sluice__VmContext *
 by_host_uuid(struct fixture *f, const uint8_t *vtep, char c)
@@ -878,6 +950,8 @@ main(void)
         TEST(only_so_many_hosts_add_to_a_vm),
         TEST(what_is_stale_is_told_for_each_host_by_itself),
         TEST(what_was_said_earlier_is_read_once),
+        TEST(a_vm_is_where_its_manager_says_that_it_runs),
+        TEST(a_mac_is_at_the_port_that_its_host_names),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);
