@@ -61,12 +61,16 @@ put_begin(const struct vm_flows *v, int priority)
                   priority, v->port);
 }
 
-/* Appends our action, and what becomes of the packet itself. */
+/* Appends what else log packets match, our action, and what becomes of the
+ * packet itself. */
 static void
 put_actions(const struct vm_flows *v)
 {
     const struct flows *f = v->f;
 
+    if (f->options->match) {
+        ds_put_format(f->out, "%s,", f->options->match);
+    }
     ds_put_format(f->out, "actions=log_tunnel(port=%s,dst=%s",
                   f->options->tunnel_port, f->proxy.addr);
     if (f->rate) {
@@ -322,9 +326,19 @@ check_first_meter(struct flows *f)
     return NULL;
 }
 
+/* What stands in the script as it was given must not end a quote or a line. */
+static bool
+is_for_script(const char *text)
+{
+    return text[0] && !text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
+                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                   "._:,=()[]>/-")];
+}
+
 char *
 flows_check_action_options(struct flows *f)
 {
+    const char *match = f->options->match;
     const char *then = f->options->then;
     char *sentence = check_fragments(f);
 
@@ -337,10 +351,11 @@ flows_check_action_options(struct flows *f)
     if (!sentence) {
         sentence = check_first_meter(f);
     }
-    if (!sentence
-        && (!then[0] || strspn(then, "abcdefghijklmnopqrstuvwxyz"
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                               "._:,=()[]>/-") != strlen(then))) {
+    if (!sentence && match && !is_for_script(match)) {
+        sentence = xasprintf("--match: \"%s\" is not a match that a script "
+                             "can have; write it as \"tun_id=0\".", match);
+    }
+    if (!sentence && !is_for_script(then)) {
         sentence = xasprintf("--then: \"%s\" are not actions that a script "
                              "can have; write them as \"normal\" or "
                              "\"resubmit(,1)\".", then);

@@ -26,6 +26,7 @@ struct flows_options {
     const char *servers;        /* Of the logs, with commas; null: any. */
     const char *rate;           /* "RATE[:BURST]"; null: no meters. */
     const char *first_meter;    /* Its number; the others follow. */
+    const char *match;          /* What else log packets match; null: none. */
     const char *then;           /* Actions for the packet itself. */
     bool qinq;                  /* Look behind two VLAN tags. */
 };

@@ -160,6 +160,7 @@ usage(void)
            "  --rate N[:BURST]    packets a second and VM (default: no "
            "limit)\n"
            "  --first-meter N     of one for each VM (default: 1)\n"
+           "  --match MATCH       what else the log packets match\n"
            "  --then ACTIONS      for the packet itself (default: normal)\n"
            "  --qinq              look behind two VLAN tags\n",
            "top", "who sends how much, now",
@@ -180,6 +181,7 @@ enum {
     OPT_LOG_SERVER,
     OPT_RATE,
     OPT_FIRST_METER,
+    OPT_MATCH,
     OPT_THEN,
     OPT_QINQ,
     OPT_TENANT,
@@ -238,6 +240,9 @@ take_flows_option(struct flows_options *f, int c, const char *arg)
         break;
     case OPT_THEN:
         f->then = arg;
+        break;
+    case OPT_MATCH:
+        f->match = arg;
         break;
     case OPT_QINQ:
         f->qinq = true;
@@ -327,6 +332,7 @@ parse_options(int argc, char *argv[])
         { "log-server", required_argument, NULL, OPT_LOG_SERVER },
         { "rate", required_argument, NULL, OPT_RATE },
         { "first-meter", required_argument, NULL, OPT_FIRST_METER },
+        { "match", required_argument, NULL, OPT_MATCH },
         { "then", required_argument, NULL, OPT_THEN },
         { "qinq", no_argument, NULL, OPT_QINQ },
         { "tenant", required_argument, NULL, OPT_TENANT },

@@ -245,6 +245,12 @@ def flows_for_our_action_name_what_they_need():
     ])
     assert "'meter=41,pktps,burst,band=type=drop,rate=5,burst_size=5'" in (
         result.stdout), result.stdout
+    matched = SWITCH.flows("--action", "--match", "tun_id=0", "--then",
+                           "set_field:1->tun_id,resubmit(,0)").stdout
+    equal(matched.count(",tun_id=0,actions=log_tunnel(port=sluice0,"
+                        "dst=198.18.0.2),set_field:1->tun_id,resubmit(,0)\n"),
+          matched.count("log_tunnel("))
+    assert "tun_id" in matched, matched
     later = SWITCH.flows("--action").stdout
     equal([later.count(f"in_port=v1,{protocol},nw_frag=later,")
            for protocol in ("udp", "tcp", "ipv6")], [1, 1, 1])
@@ -260,6 +266,8 @@ def what_our_action_cannot_do_is_refused():
              "IPv6 address; write it as 192.0.2.1 or 2001:db8::1."),
             (("--first-meter", "65533"), "--first-meter: 65533 is not a "
              "number from 1 on that leaves room for all VMs up to 65535."),
+            (("--match", "x'"), "--match: \"x'\" is not a match that a "
+             "script can have; write it as \"tun_id=0\"."),
             (("--then", "normal';reboot'"), "--then: \"normal';reboot'\" are "
              "not actions that a script can have; write them as \"normal\" "
              "or \"resubmit(,1)\".")):

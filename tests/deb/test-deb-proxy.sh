@@ -88,6 +88,7 @@ upgrade() {
 each_runs() {
     local program rc=0
     for program in "$root"/usr/{bin,sbin,libexec/sluice}/sluice*; do
+        [[ $(head -c 2 "$program") != '#!' ]] || continue
         program=/${program#"$root/"}
         in_root "$program" --version || {
             echo "$program does not run"
@@ -236,7 +237,8 @@ check "the command line's has it, completions and the schema" has sluice-ctl \
 check "the tenant's end has its unit" has sluice-unseal \
     /usr/sbin/sluice-unseal /lib/systemd/system/sluice-unseal@.service
 check "the hypervisor's end has its unit" has sluice-hostd \
-    /usr/sbin/sluice-hostd /lib/systemd/system/sluice-hostd.service
+    /usr/sbin/sluice-hostd /lib/systemd/system/sluice-hostd.service \
+    /usr/libexec/sluice/sluice-keep-flows
 check "what asks libvirt is a package of its own" has sluice-libvirt \
     /usr/libexec/sluice/sluice-libvirt
 check "they depend neither on DPDK nor on Open vSwitch" depends_on_little
