@@ -531,6 +531,7 @@ TESTS += \
 	tests/control/test-service.py \
 	tests/control/test-schema.py \
 	tests/control/test-sluiced.py \
+	tests/control/test-tail.py \
 	tests/control/test-top.py \
 	tests/control/test-watch.py
 EXTRA_DIST += \
@@ -548,6 +549,7 @@ EXTRA_DIST += \
 	tests/control/test-service.py \
 	tests/control/test-schema.py \
 	tests/control/test-sluiced.py \
+	tests/control/test-tail.py \
 	tests/control/test-top.py \
 	tests/control/test-watch.py
 unit_tests += tests/unit/test-spool-command

@@ -28,7 +28,10 @@ struct open_batch_header {
     uint64_t stream;
     uint64_t number;
     uint64_t state;             /* n_lines << 32 | size. */
-    uint8_t reserved[24];
+    uint64_t before;            /* Lines, see struct open_batch_info. */
+    uint64_t emptied;           /* For who looks on: 'state' before that was
+                                 * set to 0, while the bytes are still there.*/
+    uint8_t reserved[8];
 };
 _Static_assert(sizeof(struct open_batch_header) == 64, "one cache line");
 
@@ -50,6 +53,7 @@ info_of(const struct open_batch_header *h)
         .generation = h->generation,
         .stream = h->stream,
         .number = h->number,
+        .before = h->before,
         .n_lines = state >> 32,
         .size = (uint32_t) state,
     };
@@ -114,6 +118,7 @@ open_batch_create(const char *dir, const struct open_batch_info *info,
     b->map->generation = info->generation;
     b->map->stream = info->stream;
     b->map->number = info->number;
+    b->map->before = info->before;
     __atomic_thread_fence(__ATOMIC_RELEASE);
     memcpy(b->map->magic, OPEN_BATCH_MAGIC, sizeof b->map->magic);
     failpoint(FAIL_OPEN_BATCH_MADE);
@@ -151,12 +156,91 @@ open_batch_get(const struct open_batch *b, struct open_batch_info *ret,
 }
 
 void
-open_batch_reset(struct open_batch *b, uint64_t number)
+open_batch_reset(struct open_batch *b, uint64_t number, uint64_t before)
 {
+    bool is_same = number == b->map->number;
+
+    __atomic_store_n(&b->map->emptied, is_same ? b->map->state : 0,
+                     __ATOMIC_RELEASE);
     /* Empty first: the old lines never bear the new number. */
     __atomic_store_n(&b->map->state, 0, __ATOMIC_RELEASE);
     failpoint(FAIL_OPEN_BATCH_EMPTIED);
+    __atomic_store_n(&b->map->before, before, __ATOMIC_RELEASE);
     __atomic_store_n(&b->map->number, number, __ATOMIC_RELEASE);
+}
+
+/* Looking on.  Nothing is mapped: the file may be cut at any time. */
+
+int
+open_batch_peek(int fd, struct open_batch_info *ret_info)
+{
+    struct open_batch_header h;
+    ssize_t n = pread(fd, &h, sizeof h, 0);
+
+    if (n < 0) {
+        return errno;
+    }
+    if (n < (ssize_t) sizeof h
+        || memcmp(h.magic, OPEN_BATCH_MAGIC, sizeof h.magic)) {
+        return EINVAL;
+    }
+    h.state = h.state ? h.state : h.emptied;
+    *ret_info = info_of(&h);
+    return 0;
+}
+
+/* Reads 'size' bytes from 'start' of the body. */
+static int
+read_body(int fd, uint32_t start, uint8_t *body, size_t size)
+{
+    while (size) {
+        ssize_t n = pread(fd, body, size,
+                          sizeof(struct open_batch_header) + start);
+        if (n <= 0) {
+            return n ? errno : EINVAL;
+        }
+        start += n;
+        body += n;
+        size -= n;
+    }
+    return 0;
+}
+
+int
+open_batch_read(int fd, uint32_t start, struct open_batch_info *ret_info,
+                uint8_t **ret_body)
+{
+    struct open_batch_info info, after;
+    struct stat st;
+    int error = fstat(fd, &st) ? errno : open_batch_peek(fd, &info);
+
+    if (error) {
+        return error;
+    }
+    if (start > info.size || info.size > (uint64_t) st.st_size) {
+        return EAGAIN;
+    }
+    uint8_t *body = malloc(info.size - start + 1);
+    if (!body) {
+        return ENOMEM;
+    }
+    error = read_body(fd, start, body, info.size - start);
+    if (!error) {
+        error = open_batch_peek(fd, &after);
+    }
+    /* What was emptied meanwhile may have been overwritten. */
+    if (!error && (after.number != info.number || after.before != info.before
+                   || after.generation != info.generation
+                   || after.size < info.size)) {
+        error = EAGAIN;
+    }
+    if (error) {
+        free(body);
+        return error;
+    }
+    *ret_info = info;
+    *ret_body = body;
+    return 0;
 }
 
 void
@@ -181,8 +265,8 @@ open_batch_close(struct open_batch *b, bool unlink)
 
 /* Recovery. */
 
-static bool
-is_open_batch_name(const char *name)
+bool
+open_batch_is_name(const char *name)
 {
     for (int i = 0; i < 3; i++) {
         size_t n = strspn(name, "0123456789");
@@ -289,7 +373,7 @@ open_batch_recover(const char *dir,
     unsigned int n_bad = 0;
     int first_error = 0;
     while ((entry = readdir(stream))) {
-        if (!is_open_batch_name(entry->d_name)) {
+        if (!open_batch_is_name(entry->d_name)) {
             continue;
         }
 
@@ -329,7 +413,7 @@ open_batch_latest_generation(const char *dir)
 
     while (stream && (entry = readdir(stream))) {
         unsigned int tenant, generation;
-        if (is_open_batch_name(entry->d_name)
+        if (open_batch_is_name(entry->d_name)
             && sscanf(entry->d_name, "%u-%u-", &tenant, &generation) == 2
             && generation > latest) {
             latest = generation;

@@ -10,7 +10,7 @@
  * one 64-bit store: at any instant the file is a whole batch.  The file is
  * locked (flock) as long as its process lives.
  *
- * Runs in: sluice-intake. */
+ * Runs in: sluice-intake; sluicectl, which looks on. */
 #ifndef SLUICE_OPEN_BATCH_H
 #define SLUICE_OPEN_BATCH_H 1
 
@@ -24,6 +24,8 @@ struct open_batch_info {
     uint32_t generation;        /* Of the run of intake that opened it. */
     uint64_t stream;
     uint64_t number;
+    uint64_t before;            /* Lines of the tenant in the batches of this
+                                 * generation before it. */
     uint32_t n_lines;
     uint32_t size;              /* Bytes of the body. */
 };
@@ -46,8 +48,8 @@ void open_batch_get(const struct open_batch *, struct open_batch_info *ret,
                     struct slice *ret_body);
 
 /* Empties the batch once it is safe in the spool, and gives it its next
- * number. */
-void open_batch_reset(struct open_batch *, uint64_t number);
+ * number, and the lines 'before' it. */
+void open_batch_reset(struct open_batch *, uint64_t number, uint64_t before);
 
 /* Unmaps it and, if 'unlink', removes the file. */
 void open_batch_close(struct open_batch *, bool unlink);
@@ -61,6 +63,19 @@ int open_batch_recover(const char *dir,
                        int (*cb)(const struct open_batch_info *,
                                  struct slice body, void *aux),
                        void *aux, unsigned int *ret_n_bad);
+
+/* Look on from another process, which neither locks nor changes anything: the
+ * batch in the file 'fd', or the one that was there until it was safe in the
+ * spool, and what is in its body from 'start' on.  Return 0
+ * or a positive errno: EINVAL if it is no batch, EAGAIN if it has become
+ * another one meanwhile.  The bytes of '*ret_body', up to 'ret_info->size',
+ * are malloc()ed. */
+int open_batch_peek(int fd, struct open_batch_info *ret_info);
+int open_batch_read(int fd, uint32_t start, struct open_batch_info *ret_info,
+                    uint8_t **ret_body);
+
+/* Returns true if 'name' is how a file with a batch is called. */
+bool open_batch_is_name(const char *name);
 
 /* Returns the highest generation of all batches in the directory 'dir', or 0.*/
 uint32_t open_batch_latest_generation(const char *dir);

@@ -34,6 +34,8 @@ proxy_vm_sluicectl_SOURCES = \
 	proxy-vm/ctl/spool-batches.h \
 	proxy-vm/ctl/table.c \
 	proxy-vm/ctl/table.h \
+	proxy-vm/ctl/tail.c \
+	proxy-vm/ctl/tail.h \
 	proxy-vm/ctl/top.c \
 	proxy-vm/ctl/top.def \
 	proxy-vm/ctl/top.h \

@@ -23,6 +23,7 @@
 #include "explain.h"
 #include "rules-trial.h"
 #include "spool-batches.h"
+#include "tail.h"
 #include "timeval.h"
 #include "top.h"
 #include "util.h"
@@ -78,6 +79,7 @@ struct options {
     struct batches_options spool;
     struct context_options context;
     struct top_options top;
+    struct tail_options tail;
     unsigned int watch_s;       /* 0: once. */
     unsigned int timeout_s;     /* Of 'ledger --check', 'drain', 'spool'. */
 };
@@ -99,6 +101,7 @@ usage(void)
 #undef CONTEXT_VERB
     printf("  %-10s%s\n"
            "  %-10s%s\n"
+           "  %-10s%s\n"
            "  rules test FILE  show what the rules would do with the lines "
            "in FILE, text or\n"
            "                   a capture\n"
@@ -119,6 +122,12 @@ usage(void)
            "  --check             ledger: fail if the books do not balance\n"
            "  --timeout S         seconds to wait for that, or until all is "
            "out (default: 60)\n\n"
+           "Options of 'tail':\n"
+           "  --tenant N, --vm NAME, --app NAME, --facility NAME  these only\n"
+           "  --severity NAME     this one and worse\n"
+           "  --grep PATTERN      with this in the message\n"
+           "  -n, --lines N       from before (default: 10)\n"
+           "  --count N           end after so many\n\n"
            "Options of 'top':\n"
            "  --interval S        seconds between two tables (default: 2)\n"
            "  --count N           of tables (default: until interrupted)\n"
@@ -163,6 +172,7 @@ usage(void)
            "  --match MATCH       what else the log packets match\n"
            "  --then ACTIONS      for the packet itself (default: normal)\n"
            "  --qinq              look behind two VLAN tags\n",
+           "tail", "the lines that come, after redaction",
            "top", "who sends how much, now",
            "flows", "print flows for Open vSwitch, with our action or not");
     exit(EXIT_SUCCESS);
@@ -184,10 +194,9 @@ enum {
     OPT_MATCH,
     OPT_THEN,
     OPT_QINQ,
-    OPT_TENANT,
+    OPT_TENANT, OPT_VM,
     OPT_CHECK,
     OPT_TIMEOUT,
-    OPT_VM,
     OPT_PCAP,
     OPT_QUEUE,
     OPT_QUARANTINED,
@@ -201,6 +210,7 @@ enum {
     OPT_AT,
     OPT_SINCE,
     OPT_WATCH,
+    OPT_SEVERITY, OPT_FACILITY, OPT_APP, OPT_GREP,
 };
 
 /* Takes option 'c' with argument 'arg' if it is one of 'flows'. */
@@ -316,6 +326,32 @@ take_top_option(struct top_options *t, int c, const char *arg)
     return true;
 }
 
+/* Takes option 'c' with argument 'arg' if it is one of 'tail'. */
+static bool
+take_tail_option(struct tail_options *t, int c, const char *arg)
+{
+    switch (c) {
+    case OPT_SEVERITY:
+        t->severity = arg;
+        break;
+    case OPT_GREP:
+        t->grep = arg;
+        break;
+    case OPT_APP:
+        t->app = arg;
+        break;
+    case OPT_FACILITY:
+        t->facility = arg;
+        break;
+    case 'n':
+        t->n = parse_count("lines", arg);
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 static struct options
 parse_options(int argc, char *argv[])
 {
@@ -352,6 +388,11 @@ parse_options(int argc, char *argv[])
         { "at", required_argument, NULL, OPT_AT },
         { "since", required_argument, NULL, OPT_SINCE },
         { "watch", optional_argument, NULL, OPT_WATCH },
+        { "severity", required_argument, NULL, OPT_SEVERITY },
+        { "grep", required_argument, NULL, OPT_GREP },
+        { "app", required_argument, NULL, OPT_APP },
+        { "facility", required_argument, NULL, OPT_FACILITY },
+        { "lines", required_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
@@ -361,10 +402,11 @@ parse_options(int argc, char *argv[])
         .timeout_s = 60,
         .flows = FLOWS_OPTIONS_INITIALIZER,
         .top = { .interval_s = 2 },
+        .tail = { .n = 10 },
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "hn:V", long_options, NULL)) != -1) {
         switch (c) {
         case OPT_SOCKET:
             options.socket = optarg;
@@ -405,7 +447,8 @@ parse_options(int argc, char *argv[])
         default:
             if (!take_flows_option(&options.flows, c, optarg)
                 && !take_spool_option(&options.spool, c, optarg)
-                && !take_top_option(&options.top, c, optarg)) {
+                && !take_top_option(&options.top, c, optarg)
+                && !take_tail_option(&options.tail, c, optarg)) {
                 fprintf(stderr, "See 'sluicectl --help'.\n");
                 exit(EXIT_USAGE);
             }
@@ -415,6 +458,11 @@ parse_options(int argc, char *argv[])
     options.top.socket = options.socket;
     options.top.json = options.json;
     options.top.tenant = options.tenant;
+    options.tail.socket = options.socket;
+    options.tail.json = options.json;
+    options.tail.tenant = options.tenant;
+    options.tail.vm = options.vm;
+    options.tail.count = options.top.count;
     options.context.socket = options.socket;
     options.context.json = options.json;
     options.spool.socket = options.socket;
@@ -433,13 +481,16 @@ print(struct ds *text, int status)
     return status;
 }
 
-/* Prints 'sentence', whose owner it becomes. */
+/* Prints 'sentence', whose owner it becomes, if it is nonnull. */
 static int
 fail(char *sentence)
 {
-    fprintf(stderr, "sluicectl: %s\n", sentence);
-    free(sentence);
-    return EXIT_FAILURE;
+    if (sentence) {
+        fprintf(stderr, "sluicectl: %s\n", sentence);
+        free(sentence);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
 }
 
 static int
@@ -699,8 +750,10 @@ run_command(void *command_)
         return ledger(options);
     }
     if (!strcmp(words[0], "top")) {
-        char *sentence = top_run(&options->top);
-        return sentence ? fail(sentence) : EXIT_SUCCESS;
+        return fail(top_run(&options->top));
+    }
+    if (!strcmp(words[0], "tail")) {
+        return fail(tail_run(&options->tail));
     }
     if (!strcmp(words[0], "drain")) {
         return drain(options);

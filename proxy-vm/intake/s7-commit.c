@@ -123,7 +123,7 @@ end_retired(struct store *s, struct retired *r)
 
     failpoint(FAIL_BATCH_COUNTED);
     /* Empty it before anything else: it must not be recovered again. */
-    open_batch_reset(r->batch, info.number);
+    open_batch_reset(r->batch, info.number, info.before);
     failpoint(FAIL_BATCH_EMPTIED);
     t->n_retired--;
     store_update_quota(t);
@@ -214,6 +214,7 @@ store_retire(struct store *s, struct tenant_store *t)
     };
     seal_stage_find(s->sealing, s->options.config, t->tenant, r->targets);
     t->batch = NULL;
+    t->n_before += info.n_lines;
     t->n_retired++;
     failpoint(FAIL_BATCH_CLOSED);
     begin_retired(s, r);

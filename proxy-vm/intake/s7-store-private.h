@@ -32,6 +32,7 @@ struct tenant_store {
     uint64_t next_number;           /* Of the batch after 'batch'. */
     uint64_t serial;                /* Tells sources which batch this is. */
     uint32_t n_sources;             /* In the batch. */
+    uint64_t n_before;              /* Lines in batches that were retired. */
     unsigned int n_retired;         /* In store's list. */
     struct seal_chains chains;
     long long int due;              /* When it is closed; time_msec(). */

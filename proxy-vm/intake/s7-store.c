@@ -175,10 +175,11 @@ begin_batch(struct store *s, struct tenant_store *t)
         .generation = s->generation,
         .stream = s->stream,
         .number = t->next_number,
+        .before = t->n_before,
     };
 
     if (t->spare) {
-        open_batch_reset(t->spare, t->next_number);
+        open_batch_reset(t->spare, t->next_number, t->n_before);
         t->batch = t->spare;
         t->spare = NULL;
     } else {

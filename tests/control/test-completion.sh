@@ -44,12 +44,12 @@ check "all commands are offered" offers "" \
         "$here/../../proxy-vm/common/control-verbs.def") top flows
 check "all options are offered" offers -- --json --socket --tenant \
     --quarantined --by-tenant --log-server
-check "a command is completed" completed "tenants top" t
+check "a command is completed" completed "tail tenants top" t
 check "and what may stand behind it" completed \
     "drop export list replay show" spool ""
 check "also behind context" completed "diff get refresh stats" context ""
 check "also in its middle" completed "replay" --json spool rep
-check "what an option takes is no command" completed "tenants top" \
+check "what an option takes is no command" completed "tail tenants top" \
     --socket /run/sluice/control.sock --tenant 3 t
 check "rules are tested" completed "test" rules ""
 check "an option has values" completed "redactions" top --sort red

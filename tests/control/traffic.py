@@ -66,8 +66,8 @@ def option(kind, data):
     return struct.pack(">HBB", 0xff53, kind, len(data) // 4) + data
 
 
-def packet(number, tenant=7):
-    text = b"<13>Nov 20 12:00:00 host app: number=%d end" % number
+def packet(number, tenant=7, text=None):
+    text = text or b"<13>Nov 20 12:00:00 host app: number=%d end" % number
     udp = struct.pack(">HHHH", 1000, 514, 8 + len(text), 0) + text
     ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0,
                      b"\x0a\0\0\1", b"\x0a\0\0\2")

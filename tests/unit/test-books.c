@@ -57,7 +57,9 @@ WRAP(receive_socket_begin_task,
 WRAP(receive_socket_end_task, (struct receive *r), (r))
 WRAP(open_batch_commit, (struct open_batch *b, size_t size, uint32_t n),
      (b, size, n))
-WRAP(open_batch_reset, (struct open_batch *b, uint64_t number), (b, number))
+WRAP(open_batch_reset,
+     (struct open_batch *b, uint64_t number, uint64_t before),
+     (b, number, before))
 WRAP(spool_commit, (struct spool *s, struct spool_result r[]), (s, r))
 
 /* Compiling the rules of redaction takes far longer than all else here, so it

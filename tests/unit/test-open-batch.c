@@ -127,15 +127,65 @@ committed_bytes_are_the_batch(void **state)
     assert_int_equal(i.n_lines, 2);
     assert_int_equal(i.size, 7);
 
-    open_batch_reset(b, 6);
+    open_batch_reset(b, 6, 2);
     open_batch_get(b, &i, &body);
     assert_int_equal(body.size, 0);
     assert_int_equal(i.n_lines, 0);
     assert_int_equal(i.number, 6);
+    assert_int_equal(i.before, 2);
     open_batch_tail(b, &room);
     assert_int_equal(room, 10);
     open_batch_close(b, true);
     assert_false(exists("7-3-5.open"));
+}
+
+static void
+who_looks_on_sees_a_batch_until_the_next_begins(void **state)
+{
+    (void) state;
+    struct open_batch *b;
+    struct open_batch_info i;
+    uint8_t *body;
+    char path[128];
+
+    assert_int_equal(open_batch_create(dir, &info, 10, &b), 0);
+    put(b, "abcd", 1);
+    snprintf(path, sizeof path, "%s/7-3-5.open", dir);
+    int fd = open(path, O_RDONLY);
+    assert_int_equal(open_batch_peek(fd, &i), 0);
+    assert_int_equal(i.n_lines, 1);
+    put(b, "efg", 1);
+    assert_int_equal(open_batch_read(fd, 4, &i, &body), 0);
+    assert_int_equal(i.size, 7);
+    assert_memory_equal(body, "efg", 3);
+    free(body);
+    assert_int_equal(open_batch_read(fd, 8, &i, &body), EAGAIN);
+
+    open_batch_reset(b, 5, 0);
+    assert_int_equal(open_batch_read(fd, 0, &i, &body), 0);
+    assert_int_equal(i.number, 5);
+    assert_int_equal(i.n_lines, 2);
+    assert_memory_equal(body, "abcdefg", 7);
+    free(body);
+
+    open_batch_reset(b, 6, 2);
+    assert_int_equal(open_batch_read(fd, 4, &i, &body), EAGAIN);
+    assert_int_equal(open_batch_read(fd, 0, &i, &body), 0);
+    assert_int_equal(i.number, 6);
+    assert_int_equal(i.before, 2);
+    assert_int_equal(i.size, 0);
+    free(body);
+    open_batch_close(b, true);
+
+    close(fd);
+
+    /* What is none. */
+    fd = open("/dev/zero", O_RDONLY);
+    assert_int_equal(open_batch_peek(fd, &i), EINVAL);
+    close(fd);
+    fd = open("/dev/null", O_RDONLY);
+    assert_int_equal(open_batch_read(fd, 0, &i, &body), EINVAL);
+    close(fd);
 }
 
 static void
@@ -318,6 +368,7 @@ main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
         TEST(committed_bytes_are_the_batch),
+        TEST(who_looks_on_sees_a_batch_until_the_next_begins),
         TEST(a_tenant_has_one_open_batch),
         TEST(what_was_left_is_handed_over_and_removed),
         TEST(empty_and_unfinished_batches_are_removed),
