@@ -40,7 +40,8 @@ drop_capabilities(const char *user, bool see_processes)
     }
     if (see_processes && !has_ptrace) {
         VLOG_WARN("--processes: without CAP_SYS_PTRACE no processes of other "
-                  "users are seen");
+                  "users are seen; add it to CapabilityBoundingSet of the "
+                  "unit");
     }
     capng_clear(CAPNG_SELECT_BOTH);
     if (see_processes && has_ptrace) {

@@ -295,8 +295,8 @@ def it_is_not_root_and_who_faces_guests_has_no_rights():
 
 # "systemd-analyze security": how much is in reach of a unit's programs.  The
 # proxy must be able to start a program as another user, and to own what that
-# writes to; sluice-hostd, to give up the one capability that it has.
-MOST_EXPOSED = {"sluice.service": 2.1, "sluice-hostd.service": 2.3}
+# writes to.
+MOST_EXPOSED = {"sluice.service": 2.1}
 EXPOSED = 2.0
 
 

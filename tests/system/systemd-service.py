@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """sluice.service and sluice.socket under a systemd that runs as the first
 process of a container, while a switch sends lines and a tenant's server notes
-them: what is restarted, killed or hangs comes back, and no line is lost.
+them: what is restarted, killed or hangs comes back, and no line is lost.  And
+sluice-hostd.service.
 
 In: the container's root directory and the process id of its systemd; runs in
-the container's network.  Out: TAP.  Runs in: test-systemd.sh."""
+the container's network; and OVS_DIR.  Out: TAP.  Runs in: test-systemd.sh."""
 
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -24,6 +26,7 @@ ROOT, SYSTEMD = pathlib.Path(sys.argv[1]), sys.argv[2]
 PREFIX = ROOT / "usr/local"
 UNITS = ROOT / "etc/systemd/system"
 PORT = 6081
+OVS = os.environ["OVS_DIR"]
 
 SERVER = Server()
 STREAM = Stream(PORT)
@@ -42,7 +45,8 @@ def inside(*command, check=True):
 
 def journal():
     return inside("journalctl", "--no-pager", "--output=cat",
-                  "--unit=sluice.service", "--unit=sluice.socket")
+                  "--unit=sluice.service", "--unit=sluice.socket",
+                  "--unit=sluice-hostd.service")
 
 
 def systemctl(*arguments):
@@ -194,6 +198,51 @@ def the_books_say_that_each_line_came():
     equal((show("Result"), show("ActiveState")), ("success", "inactive"))
 
 
+def the_host_reports_with_no_capability():
+    etc, state = "/usr/local/etc/sluice", "/var/lib/sluice"
+    inside("sluice-hostd", "--generate-key", "--key", f"{etc}/hostd.key",
+           "--public", f"{etc}/hostd.pub")
+    config = PREFIX / "etc/sluice/sluice.yaml"
+    config.write_text(config.read_text(encoding="utf-8") + (
+        "context:\n  host-listen: 127.0.0.1:6082\n"
+        "hosts:\n- name: hv\n  vtep: 127.0.0.1\n"
+        f"  public-key-file: {etc}/hostd.pub\n"), encoding="utf-8")
+    defaults = PREFIX / "etc/default/sluice-hostd"
+    defaults.parent.mkdir(parents=True, exist_ok=True)
+    defaults.write_text(
+        f"OPTIONS='--key {etc}/hostd.key --db unix:/run/db.sock --proxy "
+        f"127.0.0.1:6082,{state}/host-channel.key.pub'\n", encoding="utf-8")
+    schema = f"{OVS}/src/vswitchd/vswitch.ovsschema"
+    inside(f"{OVS}/build/ovsdb/ovsdb-tool", "create", "/root/db", schema)
+    with subprocess.Popen(
+            ["nsenter", "--target", SYSTEMD, "--all", "--",
+             f"{OVS}/build/ovsdb/ovsdb-server", "--remote=punix:/run/db.sock",
+             "--unixctl=/run/db.ctl", "/root/db"],
+            stderr=subprocess.DEVNULL) as database:
+        try:
+            reports_come()
+        finally:
+            database.terminate()
+    systemctl("stop", "sluice-hostd.service", "sluice.service")
+
+
+def reports_come():
+    systemctl("start", "sluice.service", "sluice-hostd.service")
+    status = ROOT / "var/lib/sluice/context/context.snapshot.status"
+    try:
+        wait_for("a report", lambda: re.search(
+            "reports: [1-9]", status.read_text(encoding="utf-8")), 30)
+    except AssertionError as error:
+        raise AssertionError(status.read_text(encoding="utf-8")
+                             + journal()[-4000:]) from error
+    pid = systemctl("show", "--value", "--property=MainPID",
+                    "sluice-hostd.service").strip()
+    rights = inside("cat", f"/proc/{pid}/status")
+    for line in ("CapBnd:\t0000000000000000", "NoNewPrivs:\t1",
+                 "Seccomp:\t2"):
+        assert line in rights, (line, rights)
+
+
 main([
     the_units_start_and_lines_come,
     what_the_service_may_not_write_to_it_cannot,
@@ -203,4 +252,5 @@ main([
     what_hangs_is_killed_by_the_watchdog_and_comes_back,
     without_the_socket_unit_systemd_keeps_the_descriptors,
     the_books_say_that_each_line_came,
+    the_host_reports_with_no_capability,
 ])

@@ -16,6 +16,7 @@ SLUICE_BUILD=$(realpath "${SLUICE_BUILD:-$here/../../_build/sluice}")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sluice.XXXXXX")
 name=sluice-${dir##*.}
 root=$dir/root
+export OVS_DIR=${OVS_DIR:-$here/../../_build/ovs}
 container=
 
 skip_all() {
