@@ -458,6 +458,21 @@ tests_fuzz_fuzz_vsphere_CPPFLAGS = $(CONTEXT_CPPFLAGS)
 tests_fuzz_fuzz_vsphere_LDADD = $(CONTEXT_LIBS)
 tests_fuzz_fuzz_vsphere_LDFLAGS = $(FUZZ_LDFLAGS)
 
+unit_tests += tests/unit/test-vsphere-tags
+tests_unit_test_vsphere_tags_SOURCES = \
+	tests/unit/test-vsphere-tags.c \
+	tests/unit/unit.h
+tests_unit_test_vsphere_tags_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_unit_test_vsphere_tags_LDADD = $(CONTEXT_LIBS) $(CMOCKA_LIBS)
+
+fuzz_targets += tests/fuzz/fuzz-vsphere-tags
+tests_fuzz_fuzz_vsphere_tags_SOURCES = \
+	tests/fuzz/fuzz-vsphere-tags.c \
+	$(FUZZ_MAIN)
+tests_fuzz_fuzz_vsphere_tags_CPPFLAGS = $(CONTEXT_CPPFLAGS)
+tests_fuzz_fuzz_vsphere_tags_LDADD = $(CONTEXT_LIBS)
+tests_fuzz_fuzz_vsphere_tags_LDFLAGS = $(FUZZ_LDFLAGS)
+
 # What is asked about context.
 unit_tests += tests/unit/test-context-diff
 tests_unit_test_context_diff_SOURCES = \

@@ -95,6 +95,7 @@ struct config_manager {
     char *ca_file;              /* May be null. */
     char *certificate_sha256;   /* 64 hexadecimal digits, or null. */
     uint32_t poll_interval_ms;
+    uint32_t tags_interval_ms;  /* 0: no tags. */
 };
 
 struct config_metrics {

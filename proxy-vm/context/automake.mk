@@ -45,6 +45,10 @@ proxy_vm_libcontext_a_SOURCES += \
 	proxy-vm/context/vsphere-request.h \
 	proxy-vm/context/vsphere-session.c \
 	proxy-vm/context/vsphere-session.h \
+	proxy-vm/context/vsphere-tags-model.c \
+	proxy-vm/context/vsphere-tags-model.h \
+	proxy-vm/context/vsphere-tags.c \
+	proxy-vm/context/vsphere-tags.h \
 	proxy-vm/context/vsphere-update.c \
 	proxy-vm/context/vsphere-update.h
 

@@ -26,7 +26,8 @@ enum {
 struct http_client {
     CURLM *multi;
     CURLSH *share;              /* Cookies, connections. */
-    struct curl_slist *headers;
+    struct curl_slist *headers; /* Of SOAP... */
+    struct curl_slist *rest_headers; /* ...and REST. */
     char *url;
     char *ca_file;
     bool has_pin;
@@ -39,6 +40,7 @@ struct http_call {
     http_body_cb *take_body;
     void *aux;
     bool has_ended;
+    bool wants_200;             /* Another status is a failure. */
     bool was_refused;           /* By 'take_body'. */
     long int status;
     char *problem;
@@ -67,6 +69,9 @@ http_client_create(const struct http_options *options)
     h->headers = curl_slist_append(h->headers, "SOAPAction: "
                                    "\"urn:vim25/6.0\"");
     h->headers = curl_slist_append(h->headers, "Expect:");
+    h->rest_headers = curl_slist_append(NULL, "Content-Type: "
+                                        "application/json");
+    h->rest_headers = curl_slist_append(h->rest_headers, "Expect:");
     h->url = xstrdup(options->url);
     h->ca_file = nullable_xstrdup(options->ca_file);
     h->has_pin = options->pin != NULL;
@@ -83,6 +88,7 @@ http_client_destroy(struct http_client *h)
         curl_multi_cleanup(h->multi);
         curl_share_cleanup(h->share);
         curl_slist_free_all(h->headers);
+        curl_slist_free_all(h->rest_headers);
         free(h->url);
         free(h->ca_file);
         free(h);
@@ -164,7 +170,7 @@ take_piece(char *data, size_t size, size_t n, void *call_)
     long int status = 0;
 
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status != 200 && status != 500) {
+    if (status != 200 && (status != 500 || call->wants_200)) {
         return size * n;
     }
     if (!call->take_body(slice_of(data, size * n), call->aux)) {
@@ -197,10 +203,10 @@ set_security(struct http_call *call)
     }
 }
 
-struct http_call *
-http_call_start(struct http_client *h, const char *body,
-                unsigned int timeout_ms, unsigned int stall_ms,
-                http_body_cb *take_body, void *aux)
+/* Makes a call, which is still to be told what to ask for. */
+static struct http_call *
+create_call(struct http_client *h, unsigned int timeout_ms,
+            unsigned int stall_ms, http_body_cb *take_body, void *aux)
 {
     struct http_call *call = xzalloc(sizeof *call);
 
@@ -210,9 +216,6 @@ http_call_start(struct http_client *h, const char *body,
     call->easy = cookie_handle(h);
     curl_easy_setopt(call->easy, CURLOPT_URL, h->url);
     curl_easy_setopt(call->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, h->headers);
-    curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS, body);
     curl_easy_setopt(call->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
     curl_easy_setopt(call->easy, CURLOPT_WRITEFUNCTION, take_piece);
     curl_easy_setopt(call->easy, CURLOPT_WRITEDATA, call);
@@ -229,6 +232,52 @@ http_call_start(struct http_client *h, const char *body,
                      (long int) (stall_ms + 999) / 1000);
     set_security(call);
     curl_easy_setopt(call->easy, CURLOPT_PRIVATE, call);
+    return call;
+}
+
+static void
+post(struct http_call *call, const char *body)
+{
+    curl_easy_setopt(call->easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(call->easy, CURLOPT_COPYPOSTFIELDS, body);
+}
+
+struct http_call *
+http_call_start(struct http_client *h, const char *body,
+                unsigned int timeout_ms, unsigned int stall_ms,
+                http_body_cb *take_body, void *aux)
+{
+    struct http_call *call = create_call(h, timeout_ms, stall_ms, take_body,
+                                         aux);
+
+    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, h->headers);
+    post(call, body);
+    curl_multi_add_handle(h->multi, call->easy);
+    return call;
+}
+
+struct http_call *
+http_call_ask(struct http_client *h, const struct http_query *query,
+              unsigned int timeout_ms, unsigned int stall_ms,
+              http_body_cb *take_body, void *aux)
+{
+    struct http_call *call = create_call(h, timeout_ms, stall_ms, take_body,
+                                         aux);
+    char *url = xasprintf("%s%s", h->url, query->path);
+
+    call->wants_200 = true;
+    curl_easy_setopt(call->easy, CURLOPT_URL, url);
+    curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, h->rest_headers);
+    if (query->body) {
+        post(call, query->body);
+    }
+    if (query->user) {
+        curl_easy_setopt(call->easy, CURLOPT_HTTPAUTH,
+                         (long int) CURLAUTH_BASIC);
+        curl_easy_setopt(call->easy, CURLOPT_USERNAME, query->user);
+        curl_easy_setopt(call->easy, CURLOPT_PASSWORD, query->password);
+    }
+    free(url);
     curl_multi_add_handle(h->multi, call->easy);
     return call;
 }
@@ -274,7 +323,8 @@ end_call(struct http_call *call, CURLcode code)
                                    : curl_easy_strerror(code), 200);
         call->problem = xasprintf("the request failed: %s", why);
         free(why);
-    } else if (call->status != 200 && call->status != 500) {
+    } else if (call->status != 200
+               && (call->status != 500 || call->wants_200)) {
         call->problem = xasprintf("the server answered with HTTP status %ld",
                                   call->status);
     }

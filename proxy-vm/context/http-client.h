@@ -56,6 +56,20 @@ struct http_call *http_call_start(struct http_client *, const char *body,
                                   unsigned int stall_ms,
                                   http_body_cb *take_body, void *aux);
 
+/* What of a REST interface is asked for. */
+struct http_query {
+    const char *path;           /* Behind the client's URL. */
+    const char *body;           /* JSON to post; null: nothing, GET. */
+    const char *user;           /* With 'password', to log in with; or null. */
+    const char *password;
+};
+
+/* The same for REST: 'query' is copied, and a reply whose status is not 200 is
+ * a failure. */
+struct http_call *http_call_ask(struct http_client *, const struct http_query *,
+                                unsigned int timeout_ms, unsigned int stall_ms,
+                                http_body_cb *take_body, void *aux);
+
 /* Ends the call if it has not ended. */
 void http_call_destroy(struct http_call *);
 

@@ -14,12 +14,14 @@
 
 #include "util.h"
 #include "vsphere-session.h"
+#include "vsphere-tags.h"
 
 enum { VALIDITY_MS = 5 * 60 * 1000 };
 
 struct vsphere_state {
     char *name;
     struct vsphere_session *session;
+    struct vsphere_tags *tags;  /* Null: they are not wanted. */
 };
 
 /* Reads 64 hexadecimal digits, which were checked. */
@@ -38,7 +40,14 @@ start(const struct config_manager *manager)
     struct vsphere_state *s = xzalloc(sizeof *s);
     uint8_t pin[HTTP_PIN_SIZE];
     char *url = xasprintf("https://%s/sdk", manager->server);
+    char *tags_url = xasprintf("https://%s/rest/com/vmware/cis",
+                               manager->server);
     char *full_name = xasprintf("%s:%s", source_vsphere.name, manager->name);
+    struct http_options http = {
+        .url = url,
+        .ca_file = manager->ca_file,
+        .pin = manager->certificate_sha256 ? pin : NULL,
+    };
 
     if (manager->certificate_sha256) {
         parse_pin(manager->certificate_sha256, pin);
@@ -48,13 +57,19 @@ start(const struct config_manager *manager)
         .name = full_name,
         .credentials_file = manager->credentials_file,
         .poll_ms = manager->poll_interval_ms,
-        .http = {
-            .url = url,
-            .ca_file = manager->ca_file,
-            .pin = manager->certificate_sha256 ? pin : NULL,
-        },
+        .http = http,
     });
+    if (manager->tags_interval_ms) {
+        http.url = tags_url;
+        s->tags = vsphere_tags_create(&(struct vsphere_tags_options) {
+            .name = full_name,
+            .credentials_file = manager->credentials_file,
+            .interval_ms = manager->tags_interval_ms,
+            .http = http,
+        });
+    }
     free(full_name);
+    free(tags_url);
     free(url);
     return s;
 }
@@ -78,10 +93,11 @@ vsphere_settings_of(const struct context_settings *settings, size_t i)
 {
     const struct config_manager *m = find_manager(settings, i);
 
-    return m ? xasprintf("%s\n%s\n%s\n%s\n%s\n%"PRIu32, m->name, m->server,
-                         m->credentials_file, m->ca_file ? m->ca_file : "",
+    return m ? xasprintf("%s\n%s\n%s\n%s\n%s\n%"PRIu32" %"PRIu32, m->name,
+                         m->server, m->credentials_file,
+                         m->ca_file ? m->ca_file : "",
                          m->certificate_sha256 ? m->certificate_sha256 : "",
-                         m->poll_interval_ms) : NULL;
+                         m->poll_interval_ms, m->tags_interval_ms) : NULL;
 }
 
 static void *
@@ -96,6 +112,7 @@ vsphere_uninit(void *s_)
     struct vsphere_state *s = s_;
 
     vsphere_session_destroy(s->session);
+    vsphere_tags_destroy(s->tags);
     free(s->name);
     free(s);
 }
@@ -108,14 +125,17 @@ vsphere_name_of(const void *s_)
     return s->name;
 }
 
-/* Nothing needs to be asked anew of who says what changes; but a back-off
- * ends. */
+/* Nothing needs to be asked anew of who says what changes, other than tags; but
+ * a back-off ends. */
 static void
 vsphere_reload(void *s_)
 {
     struct vsphere_state *s = s_;
 
     vsphere_session_hurry(s->session);
+    if (s->tags) {
+        vsphere_tags_hurry(s->tags);
+    }
 }
 
 static bool
@@ -123,7 +143,9 @@ vsphere_run(void *s_)
 {
     struct vsphere_state *s = s_;
 
-    return vsphere_session_run(s->session);
+    bool has_read = s->tags && vsphere_tags_run(s->tags);
+
+    return vsphere_session_run(s->session) || has_read;
 }
 
 static void
@@ -132,6 +154,9 @@ vsphere_wait(void *s_)
     struct vsphere_state *s = s_;
 
     vsphere_session_wait(s->session);
+    if (s->tags) {
+        vsphere_tags_wait(s->tags);
+    }
 }
 
 static const char *
@@ -139,7 +164,9 @@ vsphere_problem(const void *s_)
 {
     const struct vsphere_state *s = s_;
 
-    return vsphere_session_problem(s->session);
+    const char *problem = vsphere_session_problem(s->session);
+
+    return (problem || !s->tags ? problem : vsphere_tags_problem(s->tags));
 }
 
 static long long int
@@ -156,6 +183,9 @@ vsphere_put_status(const void *s_, struct ds *status)
     const struct vsphere_state *s = s_;
 
     vsphere_session_put_status(s->session, status);
+    if (s->tags) {
+        vsphere_tags_put_status(s->tags, status);
+    }
 }
 
 static void
@@ -163,7 +193,7 @@ vsphere_put(const void *s_, struct merge *merge)
 {
     const struct vsphere_state *s = s_;
 
-    vsphere_model_put(vsphere_session_model(s->session), merge);
+    vsphere_model_put(vsphere_session_model(s->session), s->tags, merge);
 }
 
 BUILD_ASSERT_DECL((int) VSPHERE_MAX_MACS <= (int) MERGE_MAX_MACS);

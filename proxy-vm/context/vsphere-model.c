@@ -15,17 +15,17 @@
 #include "proxy-config.h"
 #include "util.h"
 #include "uuid-bytes.h"
+#include "vsphere-tags.h"
 
 enum {
-    MAX_SD_NAME = 32,           /* RFC 5424 section 6. */
-    MAX_FACTS = 16 + VSPHERE_MAX_CUSTOM,
+    MAX_FACTS = 16 + VSPHERE_MAX_CUSTOM + TAGS_MAX_KEYS,
     MAX_PATH = VSPHERE_MAX_TEXT,
 };
 
 /* Custom attributes are called that and their name. */
 #define CUSTOM_PREFIX "attr-"
 BUILD_ASSERT_DECL(VSPHERE_MAX_FIELD_NAME + sizeof CUSTOM_PREFIX - 1
-                  == MAX_SD_NAME);
+                  == VSPHERE_MAX_SD_NAME);
 
 struct object {
     struct hmap_node node;      /* In 'objects', by 'ref'. */
@@ -431,21 +431,6 @@ add_folder(struct facts *f, const struct vsphere_model *m,
     ds_destroy(&s);
 }
 
-/* Makes an SD-NAME of a custom attribute's name. */
-static char *
-custom_key(const char *name, size_t size)
-{
-    char *key = xasprintf(CUSTOM_PREFIX"%.*s",
-                          (int) MIN(size, VSPHERE_MAX_FIELD_NAME), name);
-
-    for (char *p = key; *p; p++) {
-        if (*p <= ' ' || *p > '~' || strchr("=]\"", *p)) {
-            *p = '_';
-        }
-    }
-    return key;
-}
-
 /* Returns the text of item 'key' of an array of pairs, and its size, or
  * null. */
 static const char *
@@ -484,7 +469,7 @@ add_custom(struct facts *f, const struct object *vm, const char *fields)
         }
         name = find_pair(fields, item, part - item, &size);
         if (name && f->n < MAX_FACTS) {
-            add_fact(f, own(f, custom_key(name, size)),
+            add_fact(f, own(f, vsphere_sd_name(CUSTOM_PREFIX, name, size)),
                      own(f, xmemdup0(part + 1, end - part - 1)),
                      vm->pushed_ns, false);
         }
@@ -587,9 +572,28 @@ list_macs(const struct object *vm, uint8_t (*macs)[6])
     return n;
 }
 
+/* The tags of a VM, and when they were read. */
+struct tags_of {
+    struct facts *f;
+    uint64_t read_ns;
+};
+
+static void
+add_tags(const char *key, const char *value, void *tags_)
+{
+    struct tags_of *tags = tags_;
+    struct facts *f = tags->f;
+
+    if (f->n < MAX_FACTS) {
+        add_fact(f, own(f, xstrdup(key)), own(f, xstrdup(value)),
+                 tags->read_ns, false);
+    }
+}
+
 static void
 put_vm(const struct vsphere_model *m, const struct object *vm,
-       const char *fields, struct merge *merge)
+       const char *fields, const struct vsphere_tags *tags,
+       struct merge *merge)
 {
     struct facts *f = xzalloc(sizeof *f);
     uint8_t uuids[2][16];
@@ -601,6 +605,10 @@ put_vm(const struct vsphere_model *m, const struct object *vm,
     n_uuids = add_uuid(value_of(vm, VSPHERE_VM_INSTANCE_UUID), uuids, n_uuids);
     n_uuids = add_uuid(value_of(vm, VSPHERE_VM_BIOS_UUID), uuids, n_uuids);
     add_facts(f, m, vm, fields);
+    if (tags) {
+        struct tags_of of = { .f = f, .read_ns = vsphere_tags_read_ns(tags) };
+        tags_model_each_of(vsphere_tags_model(tags), vm->ref, add_tags, &of);
+    }
     merge_add(merge, &(struct vm_facts) {
         .uuids = (const uint8_t (*)[16]) uuids,
         .n_uuids = n_uuids,
@@ -619,7 +627,8 @@ put_vm(const struct vsphere_model *m, const struct object *vm,
 }
 
 void
-vsphere_model_put(const struct vsphere_model *m, struct merge *merge)
+vsphere_model_put(const struct vsphere_model *m,
+                  const struct vsphere_tags *tags, struct merge *merge)
 {
     const struct object *o;
     const char *fields = NULL;
@@ -631,7 +640,7 @@ vsphere_model_put(const struct vsphere_model *m, struct merge *merge)
     }
     HMAP_FOR_EACH (o, node, &m->objects) {
         if (o->type == VSPHERE_VM) {
-            put_vm(m, o, fields, merge);
+            put_vm(m, o, fields, tags, merge);
         }
     }
 }

@@ -65,7 +65,9 @@ size_t vsphere_model_take_unpolled(struct vsphere_model *, size_t max,
 size_t vsphere_model_n_vms(const struct vsphere_model *);
 size_t vsphere_model_n_missing(const struct vsphere_model *);
 
-/* Adds what is known about each VM. */
-void vsphere_model_put(const struct vsphere_model *, struct merge *);
+/* Adds what is known about each VM; 'tags' may be null. */
+struct vsphere_tags;
+void vsphere_model_put(const struct vsphere_model *,
+                       const struct vsphere_tags *tags, struct merge *);
 
 #endif /* proxy-vm/context/vsphere-model.h */

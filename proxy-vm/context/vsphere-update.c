@@ -343,3 +343,17 @@ vsphere_update_destroy(struct vsphere_update *u)
         free(u);
     }
 }
+
+char *
+vsphere_sd_name(const char *prefix, const char *name, size_t size)
+{
+    size_t max = VSPHERE_MAX_SD_NAME - strlen(prefix);
+    char *key = xasprintf("%s%.*s", prefix, (int) MIN(size, max), name);
+
+    for (char *p = key; *p; p++) {
+        if (*p <= ' ' || *p > '~' || strchr("=]\"", *p)) {
+            *p = '_';
+        }
+    }
+    return key;
+}

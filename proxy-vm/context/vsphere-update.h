@@ -19,6 +19,7 @@
 #include "openvswitch/list.h"
 
 enum {
+    VSPHERE_MAX_SD_NAME = 32,   /* RFC 5424 section 6. */
     VSPHERE_MAX_REF = 80,       /* Bytes of an object's id. */
     VSPHERE_MAX_TEXT = 512,     /* Bytes of a text. */
     VSPHERE_MAX_NAME = 255,     /* Bytes of a name. */
@@ -95,5 +96,9 @@ void vsphere_update_destroy(struct vsphere_update *);
 /* Makes 's' what names in vCenter look like: its escapes "%2f", "%5c" and
  * "%25" are undone. */
 void vsphere_unescape(char *s);
+
+/* Makes an SD-NAME (RFC 5424 section 6.3.3) of 'prefix' and the name at 'name',
+ * of 'size' bytes, cut if need be: malloc()ed. */
+char *vsphere_sd_name(const char *prefix, const char *name, size_t size);
 
 #endif /* proxy-vm/context/vsphere-update.h */

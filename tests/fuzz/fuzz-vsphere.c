@@ -65,7 +65,7 @@ check_model(const struct vsphere_model *model)
     struct merge_counts counts;
 
     merge_begin(merge, "vsphere:fuzz", RANK_MANAGER, false);
-    vsphere_model_put(model, merge);
+    vsphere_model_put(model, NULL, merge);
     char *sentence = merge_finish(merge, builder, &counts);
     ovs_assert(!sentence);
     ovs_assert(!counts.contested_keys && !counts.refused_tenants);

@@ -49,6 +49,48 @@ def test_all_that_is_known_of_a_vm_is_in_the_snapshot(p):
     check(sim.calls("Logout") == 1, "it does not log out")
 
 
+def test_tags_are_read_where_they_are_wanted(p):
+    sim = p.sim()
+    sim.tell("tag %s Cost_Center eu west" % (VM % 0))
+    for tag in ("two", "one"):
+        sim.tell("tag %s Cost_Center %s" % (VM % 1, tag))
+    sim.tell("tag %s env prod" % (VM % 1))
+    p.start()
+    p.wait_vms(has_macs(4), "four VMs")
+    check(sim.calls("session") == 0, "tags were asked for")
+
+    p.managers[0]["tags-interval-ms"] = "1000"
+    p.configure()
+    p.process.send_signal(1)
+
+    def tags(vms, i):
+        return {k: v[0] for k, v in vms[VM % i]["values"].items()
+                if k.startswith("tag-")}
+
+    p.wait_vms(lambda v: len(v) == 4 and tags(v, 1) == {
+        "tag-Cost_Center": "one, two", "tag-env": "prod"}
+        and tags(v, 0) == {"tag-Cost_Center": "eu"} and not tags(v, 2),
+        "tags")
+    sim.tell("untag %s Cost_Center one" % (VM % 1))
+    sim.tell("tag %s env test" % (VM % 2))
+    p.wait_vms(lambda v: tags(v, 1).get("tag-Cost_Center") == "two"
+               and tags(v, 2) == {"tag-env": "test"}, "other tags")
+    n = sim.calls("session")
+    check(n == 1, "%d sessions" % n)
+
+    # What goes wrong leaves what is known, and the rest of vCenter alone.
+    sim.tell("fail tag-association 500")
+    p.wait_problem("vsphere:vc1: tags: asking who has tags: .* 500")
+    vms = p.vms()
+    check(tags(vms, 2) == {"tag-env": "test"}, "they are gone: %s" % vms)
+    sim.tell("rename %s web" % (VM % 3))
+    p.wait_vms(lambda v: "web" in v, "that vCenter is heard of")
+    sim.tell("reset")
+    p.wait_no_problem()
+    p.stop()
+    check(PASSWORD not in p.log(), "the password is in the log")
+
+
 def test_answers_in_pages_are_one_inventory(p):
     sim = p.sim("-vms", "20")
     sim.tell("page 3")

@@ -124,7 +124,7 @@ only_vm(struct fixture *f)
 
     forget_vm(f);
     merge_begin(merge, "vsphere:t", RANK_MANAGER, false);
-    vsphere_model_put(f->model, merge);
+    vsphere_model_put(f->model, NULL, merge);
     assert_null(merge_finish(merge, builder, &counts));
     merging = f;
     snapshot_builder_each(builder, take_record);

@@ -16,6 +16,8 @@
 //	move NAME HOST    moves it to another host
 //	power NAME off|on
 //	field NAME KEY VALUE  sets a custom attribute
+//	tag NAME CATEGORY TAG  tags it, "_" standing for blanks; untag is the
+//	                  contrary
 //	bios NAME UUID    gives it a BIOS UUID
 //	mac NAME MAC      gives it a MAC address, as a reconfiguration
 //	load NAME MHZ     sets what it uses of the CPU
@@ -74,13 +76,18 @@ import (
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/session"
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vapi/rest"
+	_ "github.com/vmware/govmomi/vapi/simulator"
+	"github.com/vmware/govmomi/vapi/tags"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
 // front is what the client under test talks to.
 type front struct {
-	service *simulator.Service
+	service  *simulator.Service
+	user     string
+	password string
 
 	mu       sync.Mutex
 	calls    map[string]int
@@ -106,6 +113,12 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method := "?"
 	if m := methodPattern.FindSubmatch(body); m != nil {
 		method = string(m[1])
+	}
+	isRest := strings.HasPrefix(r.URL.Path, rest.Path+"/")
+	if isRest {
+		// "session", "tag", "category", "tag-association".
+		method = strings.Split(strings.TrimPrefix(strings.TrimPrefix(
+			r.URL.Path, rest.Path+"/com/vmware/cis/"), "tagging/"), "/")[0]
 	}
 
 	f.mu.Lock()
@@ -140,6 +153,15 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	if isRest {
+		if user, password, ok := r.BasicAuth(); ok &&
+			(user != f.user || password != f.password) {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		f.service.ServeMux.ServeHTTP(w, r)
+		return
+	}
 	recorder := httptest.NewRecorder()
 	f.service.ServeSDK(recorder, r)
 	f.answer(w, method, recorder)
@@ -302,6 +324,7 @@ func breakAnswer(w http.ResponseWriter, answer []byte, how string) {
 
 // control does what standard input says.
 type control struct {
+	tags   *tags.Manager
 	front  *front
 	client *govmomi.Client
 	finder *find.Finder
@@ -377,6 +400,35 @@ func (c *control) field(ctx context.Context, name, key, value string) error {
 	return manager.Set(ctx, vm.Reference(), id, value)
 }
 
+// tag has a VM get a tag, or lose it.
+func (c *control) tag(ctx context.Context, verb, name, category,
+	tag string) error {
+	vm, err := c.vm(ctx, name)
+	if err != nil {
+		return err
+	}
+	category = strings.ReplaceAll(category, "_", " ")
+	tag = strings.ReplaceAll(tag, "_", " ")
+	id := ""
+	if known, err := c.tags.GetCategory(ctx, category); err == nil {
+		id = known.ID
+	} else if id, err = c.tags.CreateCategory(ctx, &tags.Category{
+		Name: category, Cardinality: "MULTIPLE"}); err != nil {
+		return err
+	}
+	tagID := ""
+	if known, err := c.tags.GetTagForCategory(ctx, tag, id); err == nil {
+		tagID = known.ID
+	} else if tagID, err = c.tags.CreateTag(ctx, &tags.Tag{Name: tag,
+		CategoryID: id}); err != nil {
+		return err
+	}
+	if verb == "untag" {
+		return c.tags.DetachTag(ctx, tagID, vm.Reference())
+	}
+	return c.tags.AttachTag(ctx, tagID, vm.Reference())
+}
+
 func (c *control) show(ctx context.Context, name string) (string, error) {
 	vm, err := c.entity(ctx, name)
 	if err != nil {
@@ -447,7 +499,7 @@ var errUsage = errors.New("no such command, or too few words")
 func (c *control) run(ctx context.Context, words []string) (string, error) {
 	f := c.front
 	need := map[string]int{"add": 2, "remove": 2, "rename": 3, "move": 3,
-		"power": 3, "field": 4, "bios": 3, "mac": 3, "load": 3, "say": 3, "loop": 1,
+		"power": 3, "field": 4, "tag": 4, "untag": 4, "bios": 3, "mac": 3, "load": 3, "say": 3, "loop": 1,
 		"lose": 1, "delay": 3, "status": 3, "break": 3, "calls": 2, "page": 2,
 		"show": 2, "capture": 2, "echo": 2, "flood": 1, "fail": 3,
 		"reset": 1}
@@ -479,6 +531,8 @@ func (c *control) run(ctx context.Context, words []string) (string, error) {
 	case "field":
 		return "", c.field(ctx, words[1], words[2],
 			strings.Join(words[3:], " "))
+	case "tag", "untag":
+		return "", c.tag(ctx, words[0], words[1], words[2], words[3])
 	case "bios":
 		return "", c.change(ctx, words[1], "config.uuid", words[2])
 	case "mac":
@@ -631,6 +685,7 @@ func main() {
 	model.Portgroup = 0
 	check(model.Create())
 	defer model.Remove()
+	model.Service.RegisterEndpoints = true
 	server := model.Service.NewServer()
 	defer server.Close()
 
@@ -638,16 +693,21 @@ func main() {
 	check(err)
 	c := &control{
 		front: &front{
-			service: model.Service,
-			calls:   make(map[string]int),
-			pages:   make(map[string][][]byte),
-			delays:  make(map[string]time.Duration),
-			failing: make(map[string]int),
+			service:  model.Service,
+			user:     *user,
+			password: *password,
+			calls:    make(map[string]int),
+			pages:    make(map[string][][]byte),
+			delays:   make(map[string]time.Duration),
+			failing:  make(map[string]int),
 		},
 		client: client,
 		finder: find.NewFinder(client.Client, false),
 	}
 	distinctMACs()
+	restClient := rest.NewClient(client.Client)
+	check(restClient.Login(ctx, url.UserPassword("it", "self")))
+	c.tags = tags.NewManager(restClient)
 	dc, err := c.finder.DefaultDatacenter(ctx)
 	check(err)
 	c.finder.SetDatacenter(dc)
