@@ -292,6 +292,8 @@ EXTRA_DIST += \
 	proxy-vm/debian/copyright \
 	proxy-vm/debian/not-installed \
 	proxy-vm/debian/rules \
+	proxy-vm/debian/sluice-ctl.docs \
+	proxy-vm/debian/sluice-ctl.examples \
 	proxy-vm/debian/sluice-ctl.install \
 	proxy-vm/debian/sluice-ctl.manpages \
 	proxy-vm/debian/sluice-hostd.dirs \

@@ -535,6 +535,7 @@ AM_TESTS_ENVIRONMENT += \
 	OVS_SOURCE='$(OVS_SOURCE)'; export OVS_SOURCE; \
 	SLUICE_SANITIZERS='$(SANITIZER_FLAGS)'; export SLUICE_SANITIZERS;
 TESTS += \
+	tests/control/test-client.py \
 	tests/control/test-completion.sh \
 	tests/control/test-completion-zsh.sh \
 	tests/control/test-control.py \
@@ -553,6 +554,7 @@ EXTRA_DIST += \
 	tests/control/child.py \
 	tests/control/harness.py \
 	tests/control/traffic.py \
+	tests/control/test-client.py \
 	tests/control/test-completion.sh \
 	tests/control/test-completion-zsh.sh \
 	tests/control/test-control.py \
@@ -855,6 +857,8 @@ tests_fuzz_fuzz_unseal_state_LDFLAGS = $(FUZZ_LDFLAGS)
 # sluice-metrics and Prometheus.
 TESTS += tests/metrics/test-metrics.py
 EXTRA_DIST += tests/metrics/test-metrics.py \
+	docs/control.md \
+	docs/examples/sluice-control.py \
 	docs/metrics.md \
 	docs/prometheus/alerts.yml \
 	docs/prometheus/alerts-test.yml \
