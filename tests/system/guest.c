@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * All that runs in the guest of test-dpdk.sh, as its init: loads the drivers of
+ * All that runs in a guest of the system tests, as its init: loads the drivers of
  * virtio-net, gives eth0 an address, and then does what it is told.
  *
  * In: from the kernel's command line, by way of the environment, "address" and

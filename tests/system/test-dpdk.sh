@@ -5,18 +5,17 @@
 # and a QEMU guest behind vhost-user, with and without userspace TSO and outer
 # checksums, with AUTH, through to the tenant.
 #
-# In addition to what all system tests need: huge pages, two processors, QEMU,
-# Debian's cloud kernel, which is fetched with "apt-get download" and not
-# installed (or is in the directory SLUICE_GUEST_KERNEL, unpacked).
+# In addition to what all system tests need: huge pages, two processors, QEMU.
 # shellcheck source=tests/system/common.sh
 . "$(dirname "$0")/common.sh"
+# shellcheck source=tests/system/guest.sh
+. "$(dirname "$0")/guest.sh"
 
 guest_mib=192
 dpdk_mib=256
 n_pages=$(((guest_mib + dpdk_mib) / 2))
 n_lines=600                 # Of the guest, per way to send.
 n_queued=20000              # Packets of the port of several queues.
-guest_kernel=${SLUICE_GUEST_KERNEL:-$OVS_DIR/guest-kernel}
 huge=${SLUICE_HUGE:-}
 
 # --- Huge pages --------------------------------------------------------------
@@ -189,97 +188,22 @@ check_queues() {
 
 # --- The guest ---------------------------------------------------------------
 
-guest_modules=(net/core/failover drivers/net/net_failover
-    drivers/virtio/virtio_ring drivers/virtio/virtio
-    drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci_legacy_dev
-    drivers/virtio/virtio_pci drivers/net/virtio_net)
-
-# fetch_kernel: Debian's cloud kernel, unpacked.
-fetch_kernel() {
-    local package
-    [[ ! -e $(echo "$guest_kernel"/boot/vmlinuz-*) ]] || return 0
-    package=$(apt-cache depends linux-image-cloud-amd64 |
-        awk '/Depends:/ { print $2; exit }')
-    [[ -n $package ]] && mkdir -p "$topo_dir/kernel" &&
-        (cd "$topo_dir/kernel" && apt-get download -q "$package") &&
-        mkdir -p "$guest_kernel" &&
-        dpkg-deb -x "$topo_dir/kernel/$package"_*.deb "$guest_kernel"
-}
-
-# why_no_guest: prints why there can be none, if so.
-why_no_guest() {
-    if ! command -v qemu-system-x86_64 >/dev/null; then
-        echo "qemu-system-x86_64 is not installed"
-    elif ! fetch_kernel >"$topo_log/kernel.log" 2>&1; then
-        echo "apt-get cannot download linux-image-cloud-amd64"
-    fi
-}
-
-# make_initramfs: guest.c and the modules it loads.
-make_initramfs() {
-    local root=$topo_dir/root modules module
-    modules=$(echo "$guest_kernel"/lib/modules/*)
-    mkdir -p "$root/dev"
-    mknod "$root/dev/console" c 5 1
-    gcc -static -O2 -o "$root/init" "$topo_here/guest.c" &&
-        for module in "${guest_modules[@]}"; do
-            cp "$modules/kernel/$module.ko" "$root/" &&
-                echo "/${module##*/}.ko" >>"$root/modules"
-        done &&
-        (cd "$root" && find . | cpio --quiet -o -H newc) >"$topo_dir/initramfs"
-}
-
 # Without MSI-X: QEMU 7.2 ends with a segmentation fault when a guest sets it up
 # for a vhost-user device and there is no KVM.
 start_guest() {
-    local mac ip server_mac
-    read -r _ _ mac ip _ <<<"${topo_vm[vm1]}"
-    server_mac=$(topo_in lan7 cat /sys/class/net/eth0/address)
+    local mac
+    read -r _ _ mac _ <<<"${topo_vm[vm1]}"
     topo_start hv qemu.log qemu-system-x86_64 -accel tcg,thread=multi \
         -nodefaults -no-user-config -display none -no-reboot -smp 2 \
         -m "$guest_mib" -object "memory-backend-file,id=mem,share=on,size=${guest_mib}M,mem-path=$huge,prealloc=on" \
         -numa node,memdev=mem \
         -kernel "$guest_kernel"/boot/vmlinuz-* -initrd "$topo_dir/initramfs" \
-        -append "console=ttyS0 quiet panic=-1 address=$ip server=$topo_logserver server_mac=$server_mac" \
+        -append "$(guest_arguments vm1 lan7)" \
         -chardev "socket,id=vhost,path=$topo_dir/vhost-vm1,server=on,wait=off" \
         -netdev vhost-user,id=net,chardev=vhost,queues=2 \
         -device virtio-net-pci,netdev=net,mac="$mac",mq=on,vectors=0,romfile= \
         -chardev "socket,id=tty,path=$topo_dir/tty,server=on,wait=off,logfile=$topo_log/guest.log" \
         -serial chardev:tty
-}
-
-guest_is_ready() {
-    grep -q 'guest: ready' "$topo_log/guest.log" ||
-        { tail -n 5 "$topo_log/guest.log" "$topo_log/qemu.log"; false; }
-}
-
-# guest COMMAND LABEL N: see guest.c; waits until it is done.
-guest() {
-    python3 - "$topo_dir/tty" "$*" <<'END'
-import socket
-import sys
-
-with socket.socket(socket.AF_UNIX) as tty:
-    tty.settimeout(60)
-    tty.connect(sys.argv[1])
-    tty.sendall(sys.argv[2].encode() + b"\n")
-    seen = b""
-    done = b"guest: done " + sys.argv[2].split()[1].encode()
-    while done not in seen:
-        new = tty.recv(4096)
-        if not new:
-            sys.exit("the guest is gone")
-        seen += new
-END
-}
-
-# came LABEL FILE: each line of that label is in FILE, once.
-came() {
-    local n
-    n=$(grep -o "line=$1-[0-9]*" "$2" | sort | uniq -c |
-        awk '$1 == 1 { n++ } END { print n + 0 }')
-    echo "$n of $n_lines lines"
-    ((n == n_lines))
 }
 
 # vm1_lost_nothing: all that reached the action was sent.
@@ -321,10 +245,10 @@ check_guest() {
             guest udp "csum-$csum" "$n_lines"
         check "its lines reach the tenant, $how, tunnel checksum $csum" \
             topo_wait 30 "$n_lines lines" \
-            came "csum-$csum" "$topo_dir/t7.log"
+            came "csum-$csum" "$n_lines" "$topo_dir/t7.log"
         check "'normal' brings them to the server, $how, tunnel checksum $csum" \
             topo_wait 30 "$n_lines lines" \
-            came "csum-$csum" "$topo_dir/lan7.received"
+            came "csum-$csum" "$n_lines" "$topo_dir/lan7.received"
     done
     check "all that reached the action was sent, $how" vm1_lost_nothing
     check "sent = received per port; the books balance, $how" \
