@@ -107,7 +107,7 @@ static struct source *
 source_insert(struct account *a, const struct source_key *key,
               struct stats_source *stats)
 {
-    struct source *source = xzalloc(sizeof *source);
+    struct source *source = xzalloc_cacheline(sizeof *source);
 
     source->key = *key;
     source->stats = stats;
@@ -181,7 +181,7 @@ account_destroy(struct account *a)
         struct mac_count *c;
 
         HMAP_FOR_EACH_POP (source, node, &a->sources) {
-            free(source);
+            free_cacheline(source);
         }
         hmap_destroy(&a->sources);
         HMAP_FOR_EACH_POP (c, node, &a->mac_counts) {

@@ -38,28 +38,42 @@ enum context_match {
     MATCH_SKIPPED,              /* There is none to be found. */
 };
 
-/* What is known of a source, for lines of certain times. */
+/* What is known of a source, for lines of certain times.  What each line reads
+ * of it comes first, and is one cache line: with thousands of sources it is in
+ * no cache. */
 struct source_look {
     /* Stage 6, enrich. */
     uint64_t snapshot_serial;   /* Of the look-up; 0: none yet. */
     uint64_t from_ns, until_ns; /* Switch times of the lines it is for. */
     const struct context_tenant *tenant; /* What the policy says of it. */
-    const uint8_t *record;      /* Into that snapshot, or null. */
     struct slice context;       /* What the tenant may see of it. */
-    enum context_match match;
-    bool has_ip;                /* It is for lines of 'ip' only. */
-    uint8_t ip[16];
 
     /* Stage 7, store. */
     uint64_t batch_serial;      /* Batch that has this look already. */
     uint32_t batch_id;          /* Its id there. */
+
+    /* Stage 6 again. */
+    uint16_t match;             /* enum context_match. */
+    bool has_ip;                /* It is for lines of 'ip' only. */
+    uint8_t ip[16];
+    const uint8_t *record;      /* Into that snapshot, or null. */
 };
+BUILD_ASSERT_DECL(offsetof(struct source_look, ip) <= 64);
 
 /* A source has more than one for lines that come late, and where several VMs
  * are behind one port. */
 enum { SOURCE_LOOKS = 4 };
 
 struct source {
+    /* Stage 6, enrich.  The first is at the beginning of a cache line. */
+    struct source_look looks[SOURCE_LOOKS];
+    uint64_t snapshot_serial;   /* That 'stats' has the VM's name from; 0:
+                                 * none yet. */
+    uint32_t next_look;         /* That is given up first. */
+    struct source_look unplaced; /* For lines that find no place by IP. */
+    long long int ip_since;     /* time_msec() from when on... */
+    unsigned int n_ip;          /* ...so many were given up by IP. */
+
     struct hmap_node node;      /* In account's sources. */
     struct source_key key;
     struct stats_source *stats;     /* Its sequences, too. */
@@ -74,15 +88,6 @@ struct source {
 
     /* Stage 5, claims. */
     struct clock_skew skew;
-
-    /* Stage 6, enrich. */
-    uint64_t snapshot_serial;   /* That 'stats' has the VM's name from; 0:
-                                 * none yet. */
-    struct source_look looks[SOURCE_LOOKS];
-    uint32_t next_look;         /* That is given up first. */
-    struct source_look unplaced; /* For lines that find no place by IP. */
-    long long int ip_since;     /* time_msec() from when on... */
-    unsigned int n_ip;          /* ...so many were given up by IP. */
 
     /* Stage 6, rules. */
     struct rules_subject subject;

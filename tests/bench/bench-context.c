@@ -66,7 +66,7 @@ struct item {
 struct bench {
     struct item *items;
     struct record rec;          /* One, which is in the cache as intake's. */
-    struct source *sources;     /* One for each VM. */
+    struct source **sources;    /* One for each VM, as intake has them. */
     size_t n_sources;
     struct stats_source *stats;
     struct snapshot *snapshot;
@@ -202,6 +202,9 @@ prepare(struct bench *b, const struct options *options, size_t max_vms)
 
     b->n_sources = traffic_n_vms(traffic);
     b->sources = xcalloc(b->n_sources, sizeof *b->sources);
+    for (size_t i = 0; i < b->n_sources; i++) {
+        b->sources[i] = xzalloc_cacheline(sizeof **b->sources);
+    }
     b->stats = xcalloc(b->n_sources, sizeof *b->stats);
     b->items = xcalloc(N_LINES, sizeof *b->items);
     for (size_t i = 0; i < N_LINES; i++) {
@@ -230,8 +233,8 @@ prepare(struct bench *b, const struct options *options, size_t max_vms)
         size_t vm = b->items[i].vm - first;
 
         ovs_assert(vm < b->n_sources);
-        b->items[i].source = &b->sources[vm];
-        b->sources[vm].stats = &b->stats[vm];
+        b->items[i].source = b->sources[vm];
+        b->sources[vm]->stats = &b->stats[vm];
     }
     memset(b->used, 0xff, sizeof b->used);
     for (int i = 0; i <= MAX_TENANT; i++) {
