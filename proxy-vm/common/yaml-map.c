@@ -39,7 +39,7 @@ struct reader {
     struct yaml_node *open[YAML_MAP_MAX_DEPTH]; /* Mappings and sequences. */
     unsigned int depth;         /* Of 'open' in use. */
     char *key;                  /* Of the member to come, or null. */
-    unsigned int key_line;
+    yaml_mark_t key_mark;
     unsigned int n_documents;
 };
 
@@ -85,7 +85,8 @@ add_node(struct reader *r, enum yaml_kind kind, const yaml_mark_t *mark,
     node->parent = parent;
     node->kind = kind;
     node->depth = r->depth;
-    node->line = r->key ? r->key_line : mark->line + 1;
+    node->line = (r->key ? r->key_mark.line : mark->line) + 1;
+    node->column = (r->key ? r->key_mark.column : mark->column) + 1;
     node->path = child_path(parent, r->key);
     node->key = r->key;
     node->value = value;
@@ -131,7 +132,7 @@ take_scalar(struct reader *r, const yaml_event_t *event)
     char *copy = xmemdup0(value, size);
     if (parent && parent->kind == YAML_KIND_MAPPING && !r->key) {
         r->key = copy;
-        r->key_line = event->start_mark.line + 1;
+        r->key_mark = event->start_mark;
         return true;
     }
     return add_node(r, YAML_KIND_SCALAR, &event->start_mark, copy);
@@ -387,7 +388,7 @@ yaml_complain(const char *path, const struct yaml_node *node,
 
     ds_put_cstr(&s, path);
     if (node) {
-        ds_put_format(&s, ":%u", node->line);
+        ds_put_format(&s, ":%u:%u", node->line, node->column);
     }
     ds_put_cstr(&s, ": ");
     if (node && node->path[0]) {

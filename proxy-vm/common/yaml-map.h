@@ -29,6 +29,7 @@ struct yaml_node {
     enum yaml_kind kind;
     unsigned int depth;         /* 0: the root. */
     unsigned int line;          /* Of the key, else of the value; from 1. */
+    unsigned int column;        /* The same, in characters. */
     char *path;                 /* "tenants[1].id"; "" is the root. */
     char *key;                  /* Null if the parent is no mapping. */
     char *value;                /* Null unless a scalar. */
@@ -76,7 +77,7 @@ char *schema_load(const char *path, const char *text, size_t size,
 void schema_unload(const struct cyaml_schema_value *schema, void *data);
 
 /* The sentences about what is wrong in the file at 'path', malloc()ed:
- * "FILE:LINE: KEY: ", then 'format'; 'node' may be null. */
+ * "FILE:LINE:COLUMN: KEY: ", then 'format'; 'node' may be null. */
 char *yaml_complain(const char *path, const struct yaml_node *node,
                     const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -27,7 +27,7 @@ def check_tells_good_from_bad():
                              capture_output=True, text=True, check=False)
         equal(bad.returncode, 1)
         equal(bad.stdout, "")
-        equal(bad.stderr, s.config + ":12: tenants[1].id: 99999999 is not a "
+        equal(bad.stderr, s.config + ":12:3: tenants[1].id: 99999999 is not a "
               "tenant number; give 1 to 16777215.\n")
         equal(os.listdir(s.dir), os.listdir(s.dir))
         assert not os.path.exists(s.dir + "/run")
@@ -189,7 +189,7 @@ def a_bad_reload_changes_nothing():
         before = s.read(s.dir + "/run/sluice.yaml")
         s.write_config(tenants=(7, 7))
         result = s.ctl("reload")
-        sentence = (s.config + ":12: tenants[1].id: 7 is the id of tenants[0] "
+        sentence = (s.config + ":12:3: tenants[1].id: 7 is the id of tenants[0] "
                     "as well; give each its own.")
         equal(result.returncode, 1)
         equal(result.stderr, f"sluicectl: {sentence}\n")

@@ -288,7 +288,7 @@ a_broken_file_changes_nothing_and_is_named(void **state)
     await_log(f, "generation 1 with 1 VMs");
 
     replace_text(f, WEB_AND_DB "    cpu-percent: many\n");
-    char *sentence = xasprintf("%s:6: vms[1].cpu-percent: many is not a "
+    char *sentence = xasprintf("%s:6:5: vms[1].cpu-percent: many is not a "
                                "percentage", f->file);
     await_log(f, sentence);
     /* What is read next was done after the file was refused. */

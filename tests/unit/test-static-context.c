@@ -155,7 +155,7 @@ values_are_bounded_in_size_and_number(void **state)
     value[STATIC_MAX_VALUE + 1] = '\0';
 
     char *text = xasprintf(VM("owner: %s"), value);
-    assert_refused(text, "vms.yaml:3: vms[0].owner: it is longer than 512 "
+    assert_refused(text, "vms.yaml:3:5: vms[0].owner: it is longer than 512 "
                    "bytes; give a shorter one.");
     free(text);
     text = xasprintf(VM("owner: %s"), value + 1);
@@ -169,7 +169,7 @@ values_are_bounded_in_size_and_number(void **state)
     }
     static_context_destroy(load(ds_cstr(&s)));
     ds_put_cstr(&s, "      more: v\n");
-    assert_refused(ds_cstr(&s), "vms.yaml:3: vms[0].values: there are 65; "
+    assert_refused(ds_cstr(&s), "vms.yaml:3:5: vms[0].values: there are 65; "
                    "give at most 64.");
     ds_destroy(&s);
 }
@@ -185,7 +185,7 @@ vms_are_bounded_in_number(void **state)
     for (unsigned int i = 0; i <= STATIC_MAX_VMS; i++) {
         ds_put_cstr(&s, "- {}\n");
     }
-    assert_refused(ds_cstr(&s), "vms.yaml:1: vms: there are 65537 VMs; give "
+    assert_refused(ds_cstr(&s), "vms.yaml:1:1: vms: there are 65537 VMs; give "
                    "at most 65536.");
     ds_destroy(&s);
 }
