@@ -696,6 +696,7 @@ endif
 EXTRA_DIST += \
 	.ci/run \
 	docs/architecture.md \
+	docs/deploy-host.md \
 	docs/examples/libvirt-hook \
 	docs/flows.md \
 	docs/install.md \

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """sluice.service and sluice.socket under a systemd that runs as the first
 process of a container, while a switch sends lines and a tenant's server notes
-them: what is restarted, killed or hangs comes back, and no line is lost.  And
-sluice-hostd.service.
+them: what is restarted, killed or hangs comes back, and no line is lost.  Then
+sluice-hostd.service, and the proxy beside its switch on one host.
 
 In: the container's root directory and the process id of its systemd; runs in
 the container's network; and OVS_DIR.  Out: TAP.  Runs in: test-systemd.sh."""
@@ -210,20 +210,32 @@ def the_host_reports_with_no_capability():
     defaults = PREFIX / "etc/default/sluice-hostd"
     defaults.parent.mkdir(parents=True, exist_ok=True)
     defaults.write_text(
-        f"OPTIONS='--key {etc}/hostd.key --db unix:/run/db.sock --proxy "
+        f"OPTIONS='--key {etc}/hostd.key --proxy "
         f"127.0.0.1:6082,{state}/host-channel.key.pub'\n", encoding="utf-8")
-    schema = f"{OVS}/src/vswitchd/vswitch.ovsschema"
-    inside(f"{OVS}/build/ovsdb/ovsdb-tool", "create", "/root/db", schema)
-    with subprocess.Popen(
-            ["nsenter", "--target", SYSTEMD, "--all", "--",
-             f"{OVS}/build/ovsdb/ovsdb-server", "--remote=punix:/run/db.sock",
-             "--unixctl=/run/db.ctl", "/root/db"],
-            stderr=subprocess.DEVNULL) as database:
-        try:
-            reports_come()
-        finally:
-            database.terminate()
+    start_switch()
+    reports_come()
     systemctl("stop", "sluice-hostd.service", "sluice.service")
+
+
+def start_switch():
+    """Open vSwitch, in the container."""
+    inside("mkdir", "-p", "/run/openvswitch")
+    inside(f"{OVS}/build/ovsdb/ovsdb-tool", "create", "/root/db",
+           f"{OVS}/src/vswitchd/vswitch.ovsschema")
+    inside("systemd-run", "--unit=ovsdb-server",
+           f"{OVS}/build/ovsdb/ovsdb-server", "--no-chdir",
+           "--remote=punix:/run/openvswitch/db.sock", "/root/db")
+    shell("ovs-vsctl --retry --timeout=30 --no-wait init")
+    inside("systemd-run", "--unit=ovs-vswitchd",
+           f"{OVS}/build/vswitchd/ovs-vswitchd", "--no-chdir",
+           "--disable-system")
+
+
+def shell(command):
+    """As a document has it, in the container."""
+    command = command.replace("/etc/sluice", "/usr/local/etc/sluice")
+    return inside("env", f"PATH={OVS}/build/utilities:{os.environ['PATH']}",
+                  "sh", "-ec", command)
 
 
 def reports_come():
@@ -243,6 +255,51 @@ def reports_come():
         assert line in rights, (line, rights)
 
 
+def the_switch_on_the_same_host_sends():
+    """Does what docs/deploy-host.md says."""
+    text = (HERE.parents[1] / "docs/deploy-host.md").read_text(
+        encoding="utf-8")
+    files = re.findall(r"<!-- file: (\S+) -->\n```\w*\n(.*?)```", text, re.S)
+    blocks = re.findall(r"<!-- run: host -->\n```sh\n(.*?)```", text, re.S)
+    equal((len(files), len(blocks)), (2, 3))
+    for path, content in files:
+        path = ROOT / path.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    config = PREFIX / "etc/sluice/sluice.yaml"
+    config.write_text(
+        "batch:\n  max-delay-ms: 20\n"
+        "hosts:\n- name: this-host\n  vtep: 192.0.2.1\n"
+        "tenants:\n- id: 7\n  name: shop\n"
+        f"  server: 127.0.0.1:{SERVER.port}\n", encoding="utf-8")
+    systemctl("unmask", "--runtime", "sluice.socket")
+
+    # A guest on the bridge of the guests.
+    shell("ip netns add vm1;"
+          "ip link add vm1 type veth peer name eth0 netns vm1;"
+          "ip link set vm1 up; ip -n vm1 address add 10.0.0.1/24 dev eth0;"
+          "ip netns exec vm1 ethtool -K eth0 tx off;"
+          "ip -n vm1 link set eth0 up;"
+          "ip -n vm1 neigh add 10.0.0.254 lladdr 02:00:00:00:00:fe dev eth0;"
+          "ovs-vsctl add-br br-int -- set Bridge br-int datapath_type=netdev "
+          "-- add-port br-int vm1 -- set Interface vm1 external_ids:vm-id="
+          "a0000000-0000-4000-8000-000000000701 external_ids:sluice-tenant=7")
+    for block in blocks:
+        shell(block)
+    # No socket of the host's network is open to packets.
+    equal(inside("ss", "-Hnul", "sport", f"= {PORT}"), "")
+    first = max(SERVER.numbers) + 1
+    shell("ip netns exec vm1 bash -c 'for ((i = 0; i < 20; i++)); do "
+          f"printf \"<13>1 - h a - - - number=$(({first} + i)) end\" "
+          ">/dev/udp/10.0.0.254/514; done'")
+    wait_for("the guest's lines", lambda: set(
+        range(first, first + 20)) <= set(SERVER.numbers), 30)
+    wait_for("the books", lambda: [
+        (vm["received"], vm["lost"]) for vm in ask("vms")["vms"]
+        if vm["vtep"].endswith("192.0.2.1")] == [(20, 0)])
+    systemctl("stop", "sluice.service", "sluice.socket", "sluice-rx.service")
+
+
 main([
     the_units_start_and_lines_come,
     what_the_service_may_not_write_to_it_cannot,
@@ -253,4 +310,5 @@ main([
     without_the_socket_unit_systemd_keeps_the_descriptors,
     the_books_say_that_each_line_came,
     the_host_reports_with_no_capability,
+    the_switch_on_the_same_host_sends,
 ])

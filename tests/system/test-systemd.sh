@@ -81,7 +81,8 @@ ip -n "$name" link set lo up
 SYSTEMD_SECCOMP=0 systemd-nspawn --quiet --directory="$root" \
     --machine="$name" --register=no --keep-unit --link-journal=no \
     --network-namespace-path="/run/netns/$name" --capability=CAP_NET_ADMIN \
-    --console=pipe --boot -- --unit=basic.target </dev/null >"$dir/log" 2>&1 &
+    --bind=/dev/net/tun --console=pipe --boot -- --unit=basic.target \
+    </dev/null >"$dir/log" 2>&1 &
 container=$!
 wait_for 20 "systemd" first_process
 wait_for 60 "the system" inside systemctl is-active basic.target
