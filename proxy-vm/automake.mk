@@ -12,6 +12,8 @@ proxy_vm_libcommon_a_SOURCES = \
 	proxy-vm/common/nearest.c \
 	proxy-vm/common/nearest.h \
 	proxy-vm/common/proxy-config-destinations.c \
+	proxy-vm/common/proxy-config-diff.c \
+	proxy-vm/common/proxy-config-diff.h \
 	proxy-vm/common/proxy-config-dump.c \
 	proxy-vm/common/proxy-config-values.c \
 	proxy-vm/common/proxy-config-keys.h \

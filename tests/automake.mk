@@ -543,6 +543,7 @@ TESTS += \
 	tests/control/test-kills.py \
 	tests/control/test-ledger.py \
 	tests/control/test-receivers.py \
+	tests/control/test-reload.py \
 	tests/control/test-spool.py \
 	tests/control/test-service.py \
 	tests/control/test-schema.py \
@@ -562,6 +563,7 @@ EXTRA_DIST += \
 	tests/control/test-kills.py \
 	tests/control/test-ledger.py \
 	tests/control/test-receivers.py \
+	tests/control/test-reload.py \
 	tests/control/test-spool.py \
 	tests/control/test-service.py \
 	tests/control/test-schema.py \

@@ -115,6 +115,16 @@ is_left_out(const struct config_section *section, const char *mapping,
     return false;
 }
 
+void
+config_dump_key(const struct config_section *section,
+                const struct config_key *key, const char *mapping,
+                struct ds *out)
+{
+    if (!is_left_out(section, mapping, key)) {
+        dump_key(key, mapping, 0, out);
+    }
+}
+
 static void
 dump_mapping(const struct config_section *section, const char *mapping,
              int indent, struct ds *out)

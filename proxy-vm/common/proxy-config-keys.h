@@ -134,8 +134,13 @@ char *config_check_type(const char *path, const struct yaml_map *,
 char *config_check_value(const struct config_key *, const char *value);
 bool config_is_number(const struct config_key *);
 
-/* Appends 'name', the i-th of 'n', to a list "a, b and c". */
+/* Appends the line, or lines, of 'key' in the section's mapping, if it has a
+ * value. */
 struct ds;
+void config_dump_key(const struct config_section *, const struct config_key *,
+                     const char *mapping, struct ds *out);
+
+/* Appends 'name', the i-th of 'n', to a list "a, b and c". */
 void config_put_list_item(struct ds *, const char *name, size_t i, size_t n);
 
 /* proxy-config-context.c: checks what concerns several keys of the policy of

@@ -40,6 +40,7 @@ struct reader {
     unsigned int depth;         /* Of 'open' in use. */
     char *key;                  /* Of the member to come, or null. */
     yaml_mark_t key_mark;
+    struct slice text;
     unsigned int n_documents;
 };
 
@@ -117,6 +118,13 @@ add_node(struct reader *r, enum yaml_kind kind, const yaml_mark_t *mark,
     return ok;
 }
 
+/* A tag would have another reader of YAML make something else of a value. */
+static bool
+refuse_tag(struct reader *r, const yaml_event_t *event)
+{
+    return refuse(r, &event->start_mark, "a tag (!) is not allowed");
+}
+
 static bool
 take_scalar(struct reader *r, const yaml_event_t *event)
 {
@@ -126,6 +134,8 @@ take_scalar(struct reader *r, const yaml_event_t *event)
     if (!is_printable(slice_of(value, size))) {
         return refuse(r, &event->start_mark,
                       "a value holds a control character");
+    } else if (event->data.scalar.tag) {
+        return refuse_tag(r, event);
     }
 
     struct yaml_node *parent = r->depth ? r->open[r->depth - 1] : NULL;
@@ -145,6 +155,10 @@ open_node(struct reader *r, const yaml_event_t *event, enum yaml_kind kind)
 
     if (parent && parent->kind == YAML_KIND_MAPPING && !r->key) {
         return refuse(r, &event->start_mark, "a key is not a single value");
+    }
+    if (kind == YAML_KIND_MAPPING ? event->data.mapping_start.tag
+        : event->data.sequence_start.tag) {
+        return refuse_tag(r, event);
     }
     return add_node(r, kind, &event->start_mark, NULL);
 }
@@ -179,6 +193,23 @@ take_event(struct reader *r, const yaml_event_t *event)
     }
 }
 
+/* Returns where the byte at 'offset' is: an encoding problem comes without a
+ * mark. */
+static yaml_mark_t
+mark_at(struct slice text, size_t offset)
+{
+    yaml_mark_t mark = { .index = MIN(offset, text.size) };
+
+    for (size_t i = 0; i < mark.index; i++) {
+        mark.column++;
+        if (text.data[i] == '\n') {
+            mark.line++;
+            mark.column = 0;
+        }
+    }
+    return mark;
+}
+
 static bool
 read_events(struct reader *r)
 {
@@ -188,11 +219,12 @@ read_events(struct reader *r)
     while (ok && !end) {
         yaml_event_t event;
         if (!yaml_parser_parse(&r->parser, &event)) {
-            /* An encoding problem comes without a mark. */
             const yaml_parser_t *p = &r->parser;
-            return refuse(r, p->error == YAML_READER_ERROR
-                          ? &p->mark : &p->problem_mark,
-                          "%s", p->problem ? p->problem : "it can't be read");
+            yaml_mark_t mark = (p->error == YAML_READER_ERROR
+                                ? mark_at(r->text, p->problem_offset)
+                                : p->problem_mark);
+            return refuse(r, &mark, "%s",
+                          p->problem ? p->problem : "it can't be read");
         }
         end = event.type == YAML_STREAM_END_EVENT;
         ok = take_event(r, &event);
@@ -250,7 +282,11 @@ yaml_map_create(const char *text, size_t size, size_t max_nodes,
                 struct yaml_map **ret, struct yaml_problem *ret_problem)
 {
     struct yaml_problem problem = { .line = 0 };
-    struct reader r = { .problem = &problem, .max_nodes = max_nodes };
+    struct reader r = {
+        .text = slice_of(text, size),
+        .problem = &problem,
+        .max_nodes = max_nodes,
+    };
 
     if (!yaml_parser_initialize(&r.parser)) {
         out_of_memory();

@@ -315,7 +315,26 @@ void
 render_reload(const Sluice__Response *r, uint64_t now_ns OVS_UNUSED,
               struct ds *out)
 {
-    if (!r->error[0] && r->status) {
-        ds_put_format(out, "%s: loaded\n", r->status->configuration);
+    const Sluice__Status *status = r->status;
+
+    if (r->error[0] || !status) {
+        return;
+    }
+    ds_put_format(out, "%s: loaded\n", status->configuration);
+    for (size_t i = 0; i < status->n_changes; i++) {
+        const Sluice__Change *c = status->changes[i];
+
+        ds_put_format(out, "  %s: %s", c->key, c->change);
+        if (c->before[0] || c->after[0]) {
+            ds_put_format(out, " (%s -> %s)", c->before[0] ? c->before : "none",
+                          c->after[0] ? c->after : "none");
+        }
+        ds_put_char(out, '\n');
+    }
+    if (status->more_changes) {
+        ds_put_format(out, "  and %"PRIu32" more\n", status->more_changes);
+    } else if (!status->n_changes) {
+        ds_put_cstr(out, "  nothing in it changed; the files that it names "
+                    "were read again\n");
     }
 }

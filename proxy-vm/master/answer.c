@@ -175,6 +175,19 @@ answer_status(struct master *m, struct draft *d)
     status->loaded_ns = m->loaded_ns;
     status->refused = own_string(d, m->refused);
     status->programs = own(d, xcalloc(n, sizeof *status->programs));
+    status->changes = own(d, xcalloc(m->changes.n, sizeof *status->changes));
+    for (size_t i = 0; i < m->changes.n; i++) {
+        const struct config_change *c = &m->changes.list[i];
+        Sluice__Change *change = own(d, xmalloc(sizeof *change));
+
+        sluice__change__init(change);
+        change->key = own_string(d, c->key);
+        change->change = own_string(d, c->change);
+        change->before = own_string(d, c->before);
+        change->after = own_string(d, c->after);
+        status->changes[status->n_changes++] = change;
+    }
+    status->more_changes = m->changes.n_more;
     LIST_FOR_EACH (child, node, &m->supervisor.children) {
         Sluice__Program *program = own(d, xmalloc(sizeof *program));
         sluice__program__init(program);

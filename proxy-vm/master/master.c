@@ -18,6 +18,7 @@
 #include "ledger-restore.h"
 #include "recipients.h"
 #include "redaction.h"
+#include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
 #include "service.h"
@@ -285,6 +286,7 @@ master_destroy(struct master *m)
         tunnel_sockets_close(&m->sockets);
         spool_close(m->spool);
         config_destroy(m->config);
+        config_changes_destroy(&m->changes);
         if (m->lock_fd >= 0) {
             close(m->lock_fd);
         }
@@ -503,6 +505,8 @@ adopt(struct master *m, struct config *new,
     struct config *old = m->config;
 
     m->config = new;
+    config_changes_destroy(&m->changes);
+    config_diff(old, new, &m->changes);
     follow_metrics(m, old);
     m->loaded_ns = time_wall_usec() * 1000ULL;
     if (context) {
@@ -569,8 +573,12 @@ master_reload(struct master *m)
     if (m->refused) {
         VLOG_WARN("the configuration that runs is kept: %s", m->refused);
     } else {
-        VLOG_INFO("%s: loaded, %u tenants", m->config_path,
-                  m->config->tenants_count);
+        struct ds changes = DS_EMPTY_INITIALIZER;
+
+        config_changes_format(&m->changes, &changes);
+        VLOG_INFO("%s: loaded, %u tenants: %s", m->config_path,
+                  m->config->tenants_count, ds_cstr(&changes));
+        ds_destroy(&changes);
     }
     return m->refused;
 }

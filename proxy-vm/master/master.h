@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy-config-diff.h"
 #include "supervisor.h"
 
 struct master {
@@ -22,6 +23,7 @@ struct master {
     char *refused;              /* Why the latest reload was, or null. */
     uint64_t started_ns;        /* Unix epoch. */
     uint64_t loaded_ns;
+    struct config_changes changes; /* By the latest reload. */
     struct supervisor supervisor;
     struct spool *spool;
     struct ledger_keeper *ledger;

@@ -214,7 +214,8 @@ def a_good_reload_reaches_every_program():
         s.write_config(tenants=(8, 9))
         result = s.ctl("reload")
         equal((result.returncode, result.stdout),
-              (0, s.config + ": loaded\n"))
+              (0, s.config + ": loaded\n  tenants.7: removed\n"
+               "  tenants.9: added\n"))
         for name in ("sluice-context", "sluice-intake"):
             s.wait_for_event(name, "SIGHUP")
         s.wait_for_event("sluice-ship-7", "SIGTERM")

@@ -83,8 +83,9 @@ def packet(number, tenant=7, text=None):
 class Stream(threading.Thread):
     """Sends numbered lines, a thousand a second, until it is stopped."""
 
-    def __init__(self, port):
+    def __init__(self, port, tenant=7):
         super().__init__(daemon=True)
+        self.tenant = tenant
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.connect(("127.0.0.1", port))
         self.n = 0
@@ -94,7 +95,7 @@ class Stream(threading.Thread):
         while not self.stopping.wait(0.002):
             for _ in range(2):
                 self.n += 1
-                self.sock.send(packet(self.n))
+                self.sock.send(packet(self.n, self.tenant))
 
     def stop(self):
         self.stopping.set()

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "openvswitch/dynamic-string.h"
+#include "proxy-config-diff.h"
 #include "proxy-config.h"
 #include "proxy-config-keys.h"
 #include "util.h"
@@ -328,6 +330,62 @@ each_default_lies_within_its_bounds(void **state)
     }
 }
 
+static struct config *
+parse(const char *text)
+{
+    struct config *c = NULL;
+
+    assert_null(config_parse("f", text, strlen(text), &c));
+    return c;
+}
+
+static void
+what_changed_is_told_key_by_key(void **state)
+{
+    (void) state;
+    struct config *old = parse("tunnel: {port: 1}\n"
+                               "rules: [{name: a, action: drop},"
+                               " {name: b, action: drop}]\n"TENANT);
+    struct config *new = parse("tunnel: {port: 2}\n"
+                               "metrics: {port: 9}\n"
+                               "rules: [{name: b, action: drop},"
+                               " {name: a, action: drop, app: cron}]\n"
+                               "tenants:\n- id: 9\n  name: b\n"
+                               "  server: h:1\n");
+    static const char *const expected[][4] = {
+        { "tunnel.port", "changed", "1", "2" },
+        { "metrics.port", "changed", "0", "9" },
+        { "tenants.7", "removed", "", "" },
+        { "tenants.9", "added", "", "" },
+        { "rules.a.app", "added", "", "\"cron\"" },
+        { "rules", "moved", "", "" },
+    };
+    struct config_changes c;
+    struct ds words = DS_EMPTY_INITIALIZER;
+
+    config_diff(old, new, &c);
+    config_changes_format(&c, &words);
+    assert_string_equal(ds_cstr(&words), "tunnel.port changed, metrics.port "
+                        "changed, tenants.7 removed, tenants.9 added, "
+                        "rules.a.app added, rules moved");
+    assert_int_equal(c.n, ARRAY_SIZE(expected));
+    for (size_t i = 0; i < c.n; i++) {
+        assert_string_equal(c.list[i].key, expected[i][0]);
+        assert_string_equal(c.list[i].change, expected[i][1]);
+        assert_string_equal(c.list[i].before, expected[i][2]);
+        assert_string_equal(c.list[i].after, expected[i][3]);
+    }
+    config_changes_destroy(&c);
+    config_diff(new, new, &c);
+    assert_int_equal(c.n, 0);
+    ds_clear(&words);
+    config_changes_format(&c, &words);
+    assert_string_equal(ds_cstr(&words), "nothing in it changed");
+    ds_destroy(&words);
+    config_destroy(old);
+    config_destroy(new);
+}
+
 int
 main(void)
 {
@@ -342,6 +400,7 @@ main(void)
         cmocka_unit_test(the_example_is_accepted),
         cmocka_unit_test(a_file_that_cannot_be_read_gets_its_sentence),
         cmocka_unit_test(a_truncated_file_is_never_half_loaded),
+        cmocka_unit_test(what_changed_is_told_key_by_key),
         cmocka_unit_test(each_default_lies_within_its_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
