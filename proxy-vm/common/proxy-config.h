@@ -96,6 +96,7 @@ struct config_manager {
     char *certificate_sha256;   /* 64 hexadecimal digits, or null. */
     uint32_t poll_interval_ms;
     uint32_t tags_interval_ms;  /* 0: no tags. */
+    uint32_t average_interval_ms; /* 0: no averages. */
 };
 
 struct config_metrics {

@@ -36,6 +36,8 @@ proxy_vm_libcontext_a_SOURCES += \
 	proxy-vm/context/soap-reply.c \
 	proxy-vm/context/soap-reply.h \
 	proxy-vm/context/source-vsphere.c \
+	proxy-vm/context/vsphere-averages.c \
+	proxy-vm/context/vsphere-averages.h \
 	proxy-vm/context/vsphere-credentials.c \
 	proxy-vm/context/vsphere-credentials.h \
 	proxy-vm/context/vsphere-model.c \

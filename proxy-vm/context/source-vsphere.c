@@ -57,6 +57,7 @@ start(const struct config_manager *manager)
         .name = full_name,
         .credentials_file = manager->credentials_file,
         .poll_ms = manager->poll_interval_ms,
+        .average_ms = manager->average_interval_ms,
         .http = http,
     });
     if (manager->tags_interval_ms) {
@@ -93,11 +94,13 @@ vsphere_settings_of(const struct context_settings *settings, size_t i)
 {
     const struct config_manager *m = find_manager(settings, i);
 
-    return m ? xasprintf("%s\n%s\n%s\n%s\n%s\n%"PRIu32" %"PRIu32, m->name,
+    return m ? xasprintf("%s\n%s\n%s\n%s\n%s\n%"PRIu32" %"PRIu32
+                         " %"PRIu32, m->name,
                          m->server, m->credentials_file,
                          m->ca_file ? m->ca_file : "",
                          m->certificate_sha256 ? m->certificate_sha256 : "",
-                         m->poll_interval_ms, m->tags_interval_ms) : NULL;
+                         m->poll_interval_ms, m->tags_interval_ms,
+                         m->average_interval_ms) : NULL;
 }
 
 static void *

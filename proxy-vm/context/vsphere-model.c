@@ -34,11 +34,13 @@ struct object {
     char *values[N_VSPHERE_PROPERTIES]; /* Null: none. */
     uint64_t pushed_ns;         /* When these were said: Unix epoch. */
     uint64_t polled_ns;
+    uint64_t averaged_ns;
     bool is_unasked;
     bool is_partial;
     bool was_unasked;           /* Asked about; there is no answer yet. */
     bool was_partial;
-    unsigned int round;         /* In which it was polled. */
+    unsigned int round;         /* In which it was polled... */
+    unsigned int average_round; /* ...and its averages read. */
     size_t n_missing;           /* The most that an answer said. */
 };
 
@@ -47,7 +49,7 @@ struct vsphere_model {
     size_t n_of[N_VSPHERE_TYPES]; /* Objects of each type. */
     size_t n_bytes, max_bytes;  /* Of all values. */
     size_t n_missing;           /* Properties that may not be read. */
-    unsigned int round;
+    unsigned int round, average_round;
     bool any_unasked;           /* Some may be: spares a search. */
     bool any_partial;
 };
@@ -58,7 +60,7 @@ vsphere_model_create(size_t max_bytes)
     struct vsphere_model *m = xzalloc(sizeof *m);
 
     hmap_init(&m->objects);
-    m->round = 1;
+    m->round = m->average_round = 1;
     m->max_bytes = max_bytes;
     return m;
 }
@@ -197,6 +199,8 @@ vsphere_model_apply(struct vsphere_model *m, struct vsphere_update *u,
 
         if (how == VSPHERE_POLLED) {
             o->polled_ns = now_ns;
+        } else if (how == VSPHERE_AVERAGED) {
+            o->averaged_ns = now_ns;
         } else {
             o->pushed_ns = now_ns;
         }
@@ -224,6 +228,7 @@ vsphere_model_inherit(struct vsphere_model *m,
                    <= m->max_bytes) {
                 replace_value(m, o, i, nullable_xstrdup(before->values[i]));
                 o->polled_ns = before->polled_ns;
+                o->averaged_ns = before->averaged_ns;
             }
         }
     }
@@ -332,6 +337,34 @@ vsphere_model_take_unpolled(struct vsphere_model *m, size_t max, struct ds *s)
 }
 
 size_t
+vsphere_model_take_unaveraged(struct vsphere_model *m, size_t max,
+                              const char *spec, struct ds *s)
+{
+    struct object *o;
+    size_t n = 0;
+
+    HMAP_FOR_EACH (o, node, &m->objects) {
+        const char *power = (o->type == VSPHERE_VM
+                             ? o->values[VSPHERE_VM_POWER] : NULL);
+
+        if (n >= max) {
+            break;
+        }
+        if ((o->type == VSPHERE_HOST
+             || (power && !strcmp(power, "poweredOn")))
+            && o->average_round != m->average_round) {
+            o->average_round = m->average_round;
+            ds_put_format(s, "<querySpec><entity type=\"%s\">%s</entity>%s"
+                          "</querySpec>", vsphere_type_names[o->type], o->ref,
+                          spec);
+            n++;
+        }
+    }
+    m->average_round += !n;
+    return n;
+}
+
+size_t
 vsphere_model_n_vms(const struct vsphere_model *m)
 {
     return m->n_of[VSPHERE_VM];
@@ -397,6 +430,17 @@ add_percent(struct facts *f, const char *key, const struct object *o,
 
         add_fact(f, key, own(f, xasprintf("%.1f", percent)), o->polled_ns,
                  true);
+    }
+}
+
+/* Adds an average, which is in hundredths of per cent.  'o' may be null. */
+static void
+add_average(struct facts *f, const char *key, const struct object *o,
+            enum vsphere_property property)
+{
+    if (value_of(o, property)) {
+        add_fact(f, key, own(f, xasprintf("%.1f", number_of(o, property)
+                                          / 100.0)), o->averaged_ns, true);
     }
 }
 
@@ -532,8 +576,15 @@ add_facts(struct facts *f, const struct vsphere_model *m,
         add_percent(f, "memory-percent", vm, VSPHERE_VM_USED_MB,
                     number_of(vm, VSPHERE_VM_USED_MB)
                     ? number_of(vm, VSPHERE_VM_MEMORY_MB) : 0);
+        add_average(f, "cpu-average-percent", vm, VSPHERE_VM_CPU_AVERAGE);
+        add_average(f, "memory-average-percent", vm,
+                    VSPHERE_VM_MEMORY_AVERAGE);
     }
     if (host && host->type == VSPHERE_HOST) {
+        add_average(f, "host-cpu-average-percent", host,
+                    VSPHERE_HOST_CPU_AVERAGE);
+        add_average(f, "host-memory-average-percent", host,
+                    VSPHERE_HOST_MEMORY_AVERAGE);
         add_percent(f, "host-cpu-percent", host, VSPHERE_HOST_CPU_MHZ,
                     (double) number_of(host, VSPHERE_HOST_CORE_MHZ)
                     * number_of(host, VSPHERE_HOST_CORES));

@@ -62,6 +62,11 @@ void vsphere_model_ask_again(struct vsphere_model *);
 size_t vsphere_model_take_unpolled(struct vsphere_model *, size_t max,
                                    struct ds *);
 
+/* The same for averages, of hosts and of VMs that run: appends <querySpec>
+ * elements that name them, and have 'spec' behind that. */
+size_t vsphere_model_take_unaveraged(struct vsphere_model *, size_t max,
+                                     const char *spec, struct ds *);
+
 size_t vsphere_model_n_vms(const struct vsphere_model *);
 size_t vsphere_model_n_missing(const struct vsphere_model *);
 

@@ -6,9 +6,13 @@
 #include "vsphere-request.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "openvswitch/dynamic-string.h"
+#include "soap-reply.h"
 #include "util.h"
+
+enum { MAX_ID = 256 };          /* Bytes of an object's id. */
 
 static void
 begin(struct ds *s)
@@ -54,6 +58,22 @@ put_text(struct ds *s, const char *element, const char *text)
         }
     }
     ds_put_format(s, "</%s>", element);
+}
+
+char *
+vsphere_request_id(const xmlNode *parent, const char *name)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+        "-_.:/[]";
+    char *text = soap_text(soap_child(parent, name), MAX_ID + 1);
+    size_t n = strlen(text);
+
+    if (!n || n > MAX_ID || strspn(text, allowed) != n) {
+        free(text);
+        return NULL;
+    }
+    return text;
 }
 
 char *
@@ -197,4 +217,29 @@ vsphere_request_continue(const struct vsphere_service *service,
                  service->property_collector);
     put_text(&s, "token", token);
     return end_method(&s, "ContinueRetrievePropertiesEx");
+}
+
+char *
+vsphere_request_counters(const struct vsphere_service *service)
+{
+    struct ds s;
+
+    begin_method(&s, "RetrievePropertiesEx", "PropertyCollector",
+                 service->property_collector);
+    ds_put_format(&s, "<specSet><propSet><type>PerformanceManager</type>"
+                  "<all>false</all><pathSet>perfCounter</pathSet></propSet>"
+                  "<objectSet><obj type=\"PerformanceManager\">%s</obj>"
+                  "</objectSet></specSet><options/>", service->performance);
+    return end_method(&s, "RetrievePropertiesEx");
+}
+
+char *
+vsphere_request_averages(const struct vsphere_service *service,
+                         const char *specs)
+{
+    struct ds s;
+
+    begin_method(&s, "QueryPerf", "PerformanceManager", service->performance);
+    ds_put_cstr(&s, specs);
+    return end_method(&s, "QueryPerf");
 }

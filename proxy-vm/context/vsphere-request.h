@@ -16,8 +16,13 @@ struct vsphere_service {
     char *view_manager;
     char *session_manager;
     char *custom_fields;        /* Null: there are none. */
+    char *performance;          /* Likewise. */
     char *view;                 /* Once it is made. */
 };
+
+/* Returns the id in the child 'name' of an element of a reply, malloc()ed, or
+ * null if there is none or it can't stand in a request. */
+char *vsphere_request_id(const xmlNode *parent, const char *name);
 
 char *vsphere_request_content(void);
 
@@ -42,5 +47,11 @@ char *vsphere_request_retrieve(const struct vsphere_service *,
                                enum vsphere_how how, const char *object_set);
 char *vsphere_request_continue(const struct vsphere_service *,
                                const char *token);
+
+/* Asks which counters PerformanceManager has; for the 'specs', elements of
+ * XML, what they say. */
+char *vsphere_request_counters(const struct vsphere_service *);
+char *vsphere_request_averages(const struct vsphere_service *,
+                               const char *specs);
 
 #endif /* proxy-vm/context/vsphere-request.h */

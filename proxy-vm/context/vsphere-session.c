@@ -15,6 +15,7 @@
 #include "soap-reply.h"
 #include "timeval.h"
 #include "util.h"
+#include "vsphere-averages.h"
 #include "vsphere-credentials.h"
 #include "vsphere-request.h"
 
@@ -56,10 +57,14 @@ struct call {
     struct soap_reply *reply;
     struct ovs_list updates;    /* Of struct vsphere_update. */
     size_t n_updates;
+    const struct vsphere_counters *counters; /* Elements are of these; or
+                                              * null. */
 };
 
 /* What the second call is for. */
-enum task { TASK_NONE, TASK_PARTIAL, TASK_ASK, TASK_POLL };
+enum task {
+    TASK_NONE, TASK_PARTIAL, TASK_ASK, TASK_POLL, TASK_COUNTERS, TASK_AVERAGE
+};
 
 struct vsphere_session {
     char *name;
@@ -86,6 +91,7 @@ struct vsphere_session {
     long long int logged_in_at; /* time_msec(); 0: never. */
     long long int poll_at;      /* time_msec() of the next round. */
     bool is_polling;            /* Within a round. */
+    struct vsphere_averages averages;
     char *problem;
     char *aux_problem;          /* Of the second call. */
 
@@ -107,6 +113,7 @@ call_clear(struct call *c)
         vsphere_update_destroy(u);
     }
     c->n_updates = 0;
+    c->counters = NULL;
 }
 
 /* Keeps what an element of a reply says until all of the reply is there. */
@@ -115,7 +122,9 @@ take_element(const xmlNode *element, void *call_)
 {
     struct call *c = call_;
     struct vsphere_update *u = NULL;
-    char *problem = vsphere_update_parse(element, &u);
+    char *problem = (c->counters
+                     ? vsphere_averages_parse(element, c->counters, &u)
+                     : vsphere_update_parse(element, &u));
 
     if (u && c->n_updates >= VSPHERE_MAX_OBJECTS) {
         vsphere_update_destroy(u);
@@ -158,6 +167,7 @@ service_clear(struct vsphere_service *service)
     free(service->view_manager);
     free(service->session_manager);
     free(service->custom_fields);
+    free(service->performance);
     free(service->view);
     *service = (struct vsphere_service) { NULL };
 }
@@ -170,6 +180,7 @@ vsphere_session_create(const struct vsphere_options *options)
     s->name = xstrdup(options->name);
     s->credentials_file = xstrdup(options->credentials_file);
     s->poll_ms = options->poll_ms;
+    s->averages.interval_ms = options->average_ms;
     s->http = http_client_create(&options->http);
     s->version = xstrdup("");
     s->model = vsphere_model_create(VSPHERE_MAX_BYTES);
@@ -349,26 +360,8 @@ judge(struct call *c, bool had_secret, char **ret_fault)
 
 /* Takes replies. */
 
-/* Returns the id in an element of a reply, malloc()ed, or null if there is
- * none or it can't stand in a request. */
-static char *
-take_id(const xmlNode *parent, const char *name)
-{
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-        "-_.:/[]";
-    const xmlNode *node = soap_child(parent, name);
-    char *text = soap_text(node, MAX_VERSION + 1);
-    size_t n = strlen(text);
-
-    if (!n || n > MAX_VERSION || strspn(text, allowed) != n) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
-/* The same of a text that means something to the server alone. */
+/* Returns a text that means something to the server alone, malloc()ed, or null
+ * if there is none that can stand in a request. */
 static char *
 take_token(const xmlNode *parent, const char *name)
 {
@@ -392,11 +385,13 @@ take_content(struct vsphere_session *s, const xmlNode *value)
 
     free(what);
     service_clear(service);
-    service->root_folder = take_id(value, "rootFolder");
-    service->property_collector = take_id(value, "propertyCollector");
-    service->view_manager = take_id(value, "viewManager");
-    service->session_manager = take_id(value, "sessionManager");
-    service->custom_fields = take_id(value, "customFieldsManager");
+    service->root_folder = vsphere_request_id(value, "rootFolder");
+    service->property_collector = vsphere_request_id(value, "propertyCollector");
+    service->view_manager = vsphere_request_id(value, "viewManager");
+    service->session_manager = vsphere_request_id(value, "sessionManager");
+    service->custom_fields = vsphere_request_id(value, "customFieldsManager");
+    service->performance = vsphere_request_id(value, "perfManager");
+    s->averages.counters = (struct vsphere_counters) { 0 };
     VLOG_DBG_RL(&rl, "%s: %s", s->name, printable);
     free(printable);
     if (!service->root_folder || !service->property_collector
@@ -411,7 +406,7 @@ static char *
 take_view(struct vsphere_session *s, const xmlNode *reply)
 {
     free(s->service.view);
-    s->service.view = take_id(reply, "returnval");
+    s->service.view = vsphere_request_id(reply, "returnval");
     if (!s->service.view) {
         return xstrdup("it names no view");
     }
@@ -623,6 +618,22 @@ retrieve(struct vsphere_session *s, enum task task, enum vsphere_how how,
 }
 
 static void
+start_averages(struct vsphere_session *s)
+{
+    bool has_counters = s->averages.counters.cpu != 0;
+    char *request = vsphere_averages_next(&s->averages, &s->service, s->model);
+
+    s->task = has_counters ? TASK_AVERAGE : TASK_COUNTERS;
+    if (request) {
+        call_start(s, &s->aux, request, has_counters ? "returnval" : NULL,
+                   CALL_TIMEOUT_MS);
+        s->aux.counters = has_counters ? &s->averages.counters : NULL;
+    } else {
+        s->has_changed = true;
+    }
+}
+
+static void
 start_aux(struct vsphere_session *s)
 {
     struct ds objects = DS_EMPTY_INITIALIZER;
@@ -646,6 +657,8 @@ start_aux(struct vsphere_session *s)
             s->poll_at = time_msec() + s->poll_ms;
             s->has_changed = true;
         }
+    } else if (vsphere_averages_are_due(&s->averages, &s->service)) {
+        start_averages(s);
     } else if (!s->poll_ms) {
         clear_problem(s, &s->aux_problem, "no properties are missing");
     }
@@ -668,25 +681,30 @@ finish_aux(struct vsphere_session *s)
         const xmlNode *reply = soap_reply_body(s->aux.reply);
 
         s->aux_token = take_token(soap_child(reply, "returnval"), "token");
-        problem = apply(s, &s->aux, s->model);
+        problem = (s->task == TASK_COUNTERS
+                   ? vsphere_counters_take(reply, &s->averages.counters)
+                   : apply(s, &s->aux, s->model));
     }
     if (problem) {
         free(s->aux_token);
         s->aux_token = NULL;
         s->n_failures++;
         vsphere_model_ask_again(s->model);
+        if (s->task >= TASK_COUNTERS) {
+            vsphere_averages_give_up(&s->averages);
+        }
         s->aux_not_before = time_msec() + 10 * MIN_BACKOFF_MS;
         set_problem(&s->aux_problem,
                     xasprintf("%s: asking for properties: %s; trying again.",
                               s->name, problem));
         free(problem);
     } else if (!s->aux_token) {
-        if (s->task != TASK_POLL) {
+        if (s->task < TASK_POLL) {
             vsphere_model_note_answer(s->model);
         }
         clear_problem(s, &s->aux_problem, "it tells properties again");
     }
-    s->has_changed |= s->task != TASK_POLL;
+    s->has_changed |= s->task < TASK_POLL;
     s->aux_not_before = MAX(s->aux_not_before, time_msec() + MIN_AUX_MS);
     call_clear(&s->aux);
     free(fault);
@@ -729,6 +747,11 @@ vsphere_session_wait(struct vsphere_session *s)
             poll_timer_wait_until(s->aux_not_before);
         } else if (s->poll_ms) {
             poll_timer_wait_until(s->is_polling ? 0 : s->poll_at);
+        }
+        if (s->averages.interval_ms && s->service.performance) {
+            poll_timer_wait_until(MAX(s->aux_not_before,
+                                      s->averages.is_under_way ? 0
+                                      : s->averages.at));
         }
     }
 }

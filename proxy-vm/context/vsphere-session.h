@@ -24,6 +24,7 @@ struct vsphere_options {
     const char *name;           /* For sentences. */
     const char *credentials_file; /* Two lines: user and password. */
     unsigned int poll_ms;       /* Between measurements; 0: none. */
+    unsigned int average_ms;    /* Between averages; 0: none. */
     struct http_options http;
 };
 

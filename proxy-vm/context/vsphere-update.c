@@ -331,6 +331,23 @@ vsphere_update_parse(const xmlNode *element, struct vsphere_update **ret)
     return problem;
 }
 
+struct vsphere_update *
+vsphere_update_of(const xmlNode *entity, size_t n_values)
+{
+    char *ref = entity ? ref_of(entity) : NULL;
+
+    if (!ref || type_of(entity) == N_VSPHERE_TYPES) {
+        free(ref);
+        return NULL;
+    }
+    struct vsphere_update *u = xzalloc(sizeof *u);
+    u->kind = VSPHERE_MODIFY;
+    u->ref = ref;
+    u->type = type_of(entity);
+    u->values = xcalloc(n_values, sizeof *u->values);
+    return u;
+}
+
 void
 vsphere_update_destroy(struct vsphere_update *u)
 {

@@ -45,7 +45,9 @@ enum vsphere_property {
     N_VSPHERE_PROPERTIES
 };
 
-enum vsphere_how { VSPHERE_PUSHED, VSPHERE_ASKED, VSPHERE_POLLED };
+enum vsphere_how {
+    VSPHERE_PUSHED, VSPHERE_ASKED, VSPHERE_POLLED, VSPHERE_AVERAGED
+};
 
 struct vsphere_property_info {
     enum vsphere_type type;
@@ -92,6 +94,12 @@ struct vsphere_update {
 char *vsphere_update_parse(const xmlNode *element,
                            struct vsphere_update **ret);
 void vsphere_update_destroy(struct vsphere_update *);
+
+/* Makes an update of the object that 'entity', an element, names, which modifies
+ * it and has room for 'n_values'.  Returns null if that is no object that
+ * matters. */
+struct vsphere_update *vsphere_update_of(const xmlNode *entity,
+                                         size_t n_values);
 
 /* Makes 's' what names in vCenter look like: its escapes "%2f", "%5c" and
  * "%25" are undone. */

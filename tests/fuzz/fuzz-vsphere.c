@@ -12,6 +12,7 @@
 #include "printable.h"
 #include "soap-reply.h"
 #include "util.h"
+#include "vsphere-averages.h"
 #include "vsphere-model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -20,7 +21,10 @@ static char *
 take(const xmlNode *element, void *model)
 {
     struct vsphere_update *u = NULL;
-    char *problem = vsphere_update_parse(element, &u);
+    static const struct vsphere_counters counters = { .cpu = 2, .memory = 24 };
+    char *problem = (soap_child(element, "entity")
+                     ? vsphere_averages_parse(element, &counters, &u)
+                     : vsphere_update_parse(element, &u));
 
     ovs_assert(!problem || !u);
     if (u) {
@@ -119,5 +123,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     read_reply(data, size, "objectSet");
     read_reply(data, size, "objects");
+    read_reply(data, size, "returnval");
     return 0;
 }

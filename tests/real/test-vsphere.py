@@ -91,6 +91,38 @@ def test_tags_are_read_where_they_are_wanted(p):
     check(PASSWORD not in p.log(), "the password is in the log")
 
 
+def test_averages_are_read_where_they_are_wanted(p):
+    sim = p.sim("-vms", "120")
+    p.start()
+    p.wait_vms(has_macs(120), "all VMs")
+    check(sim.calls("QueryPerf") == 0, "averages were asked for")
+    sim.tell("power %s off" % (VM % 3))
+    p.managers[0]["average-interval-ms"] = "1000"
+    p.configure()
+    p.process.send_signal(1)
+    keys = ("cpu-average-percent", "memory-average-percent",
+            "host-cpu-average-percent", "host-memory-average-percent")
+
+    def has_averages(vms, i, wanted=keys):
+        values = vms[VM % i]["values"]
+        return all((key in values) == (key in wanted) for key in keys)
+
+    vms = p.wait_vms(lambda v: len(v) == 120 and has_averages(v, 3, keys[2:])
+                     and all(has_averages(v, i) for i in range(120)
+                             if i != 3), "averages")
+    check(all(0 <= float(v["values"][key][0]) <= 100 for v in vms.values()
+              for key in keys if key in v["values"]), "they are percentages")
+    n = sim.calls("QueryPerf")
+    wait_until(lambda: sim.calls("QueryPerf") >= n + 4, "another reading")
+    sim.tell("fail QueryPerf 503")
+    p.wait_problem("vsphere:vc1: asking for properties: .* 503")
+    sim.tell("rename %s web" % (VM % 0))
+    p.wait_vms(lambda v: "web" in v, "that vCenter is heard of")
+    sim.tell("reset")
+    p.wait_no_problem()
+    check(sim.calls("Login") == 2, "one login of each configuration")
+
+
 def test_answers_in_pages_are_one_inventory(p):
     sim = p.sim("-vms", "20")
     sim.tell("page 3")

@@ -15,6 +15,7 @@
 #include "context.pb-c.h"
 #include "soap-reply.h"
 #include "util.h"
+#include "vsphere-averages.h"
 #include "vsphere-credentials.h"
 #include "vsphere-model.h"
 
@@ -579,6 +580,90 @@ credentials_are_two_lines_for_nobody_else(void **state)
     (void) state;
 }
 
+static char *
+take_average(const xmlNode *element, void *f_)
+{
+    static const struct vsphere_counters counters = { .cpu = 2, .memory = 24 };
+    struct fixture *f = f_;
+    struct vsphere_update *u = NULL;
+    char *problem = vsphere_averages_parse(element, &counters, &u);
+
+    if (u) {
+        problem = vsphere_model_apply(f->model, u, 1000);
+        vsphere_update_destroy(u);
+    }
+    return problem;
+}
+
+/* Reads the answer to a query.  Returns true if it is whole. */
+static bool
+read_averages(struct fixture *f, const char *text)
+{
+    struct soap_reply *r = soap_reply_create(1 << 20, "returnval",
+                                             take_average, f);
+
+    soap_reply_feed(r, slice_from_string(text));
+    bool ok = soap_reply_finish(r);
+    soap_reply_destroy(r);
+    return ok;
+}
+
+#define SERIES(COUNTER, SAMPLES)                                        \
+    "<value><id><counterId>" COUNTER "</counterId><instance/></id>"     \
+    SAMPLES "</value>"
+#define AVERAGES(TYPE, REF, SERIES)                                     \
+    ENVELOPE("<QueryPerfResponse><returnval><entity type=\"" TYPE "\">" \
+             REF "</entity><sampleInfo/>" SERIES                        \
+             "</returnval></QueryPerfResponse>")
+
+static const char *
+value_of(const Sluice__VmContext *vm, const char *key)
+{
+    for (size_t i = 0; i < vm->n_value; i++) {
+        if (!strcmp(vm->value[i]->key, key)) {
+            assert_true(vm->value[i]->measured);
+            return vm->value[i]->value;
+        }
+    }
+    return NULL;
+}
+
+static void
+averages_are_of_the_samples_that_are_there(void **state)
+{
+    struct fixture *f = *state;
+    struct ds specs = DS_EMPTY_INITIALIZER;
+
+    assert_true(read_reply(f, ENVELOPE(
+        "<r>" VM("vm-1", ASSIGN("runtime.powerState", "poweredOn"))
+        VM("vm-2", ASSIGN("runtime.powerState", "poweredOff")) "</r>")));
+    assert_int_equal(vsphere_model_take_unaveraged(f->model, 9, "<x/>",
+                                                   &specs), 1);
+    assert_string_equal(ds_cstr(&specs), "<querySpec><entity type=\""
+                        "VirtualMachine\">vm-1</entity><x/></querySpec>");
+    assert_int_equal(vsphere_model_take_unaveraged(f->model, 9, "", &specs),
+                     0);
+    assert_int_equal(vsphere_model_take_unaveraged(f->model, 9, "", &specs),
+                     1);
+    ds_destroy(&specs);
+
+    assert_true(read_reply(f, ENVELOPE(
+        "<r><objectSet><kind>leave</kind><obj type=\"VirtualMachine\">vm-2"
+        "</obj></objectSet></r>")));
+    assert_true(read_averages(f, AVERAGES(
+        "VirtualMachine", "vm-1",
+        SERIES("2", "<value>1000</value><value>-1</value><value>2000</value>"
+               "<value>x</value><value>99999999</value>")
+        SERIES("7", "<value>1</value>") SERIES("24", "<value>-1</value>"))));
+    const Sluice__VmContext *vm = only_vm(f);
+    assert_string_equal(value_of(vm, "cpu-average-percent"), "43.3");
+    assert_null(value_of(vm, "memory-average-percent"));
+    /* One of a VM that is gone is no failure, one of something else is. */
+    assert_true(read_averages(f, AVERAGES("VirtualMachine", "vm-9", "")));
+    assert_false(read_averages(f, AVERAGES("Folder", "f-1", "")));
+    assert_false(read_averages(f, AVERAGES("VirtualMachine", "", "")));
+}
+
 int
 main(void)
 {
@@ -588,6 +673,7 @@ main(void)
         TEST(mac_addresses_are_asked_for_when_a_vm_was_reconfigured),
         TEST(a_change_within_a_property_has_the_vm_read_again),
         TEST(a_question_without_answer_is_asked_again),
+        TEST(averages_are_of_the_samples_that_are_there),
         TEST(custom_attributes_have_their_names),
         TEST(folders_in_a_circle_end),
         TEST(uuids_that_say_nothing_are_no_keys),
