@@ -321,7 +321,9 @@ redactor_create_with(const struct redact_options *options,
 
     if (error && !sentence
         && asprintf(&sentence, "the redaction rules can't be compiled: %s",
-                    strerror(error)) < 0) {
+                    error == ENOTSUP
+                    ? "Hyperscan needs a processor with SSSE3"
+                    : strerror(error)) < 0) {
         abort();
     }
     return sentence;
