@@ -253,6 +253,7 @@ include proxy-vm/ctl/automake.mk
 include proxy-vm/metrics/automake.mk
 include proxy-vm/master/automake.mk
 include proxy-vm/systemd/automake.mk
+include proxy-vm/image/automake.mk
 
 # The configuration's manual: its keys come from proxy-config.def.
 noinst_PROGRAMS += proxy-vm/common/gen-config-man
@@ -287,6 +288,7 @@ dist_man_MANS += docs/man/sluice-intake.8 docs/man/sluicectl.8 docs/man/sluiced.
 EXTRA_DIST += \
 	proxy-vm/make-deb \
 	tests/deb/chroot.sh \
+	tests/deb/newer-deb \
 	tests/deb/test-deb.sh \
 	tests/deb/test-deb-proxy.sh \
 	proxy-vm/debian/changelog \

@@ -91,21 +91,14 @@ end() {
     fi
 }
 
-# sources: the machine's own sources of Debian, for the chroot.
-sources() {
-    # shellcheck disable=SC2016 # Names of apt.
-    apt-get indextargets --format \
-        'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' \
-        "Origin: Debian" | sort -u
-}
-
 # make_chroot PACKAGES: Debian's least, and PACKAGES, separated by commas.
 # Nothing starts by itself in it.  Says in $work/chroot.log what it did.
 make_chroot() {
     local suite
     suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
     {
-        sources >"$work/sources.list"
+        "$here/../../proxy-vm/image/debian-sources" \
+            >"$work/sources.list"
         mmdebstrap --mode=root --variant=minbase --include="$1" \
             --skip=cleanup/apt/lists --aptopt='Acquire::Languages "none"' \
             "$suite" "$root" - <"$work/sources.list" || return 1

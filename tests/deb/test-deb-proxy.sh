@@ -72,11 +72,8 @@ no_path() {
 make_newer() {
     local package
     for package in "${packages[@]}"; do
-        rm -rf "$work/repack"
-        dpkg-deb -R "${deb_of[$package]}" "$work/repack" &&
-            sed -i "s/$version/$version+1/" "$work/repack/DEBIAN/control" &&
-            dpkg-deb --root-owner-group -b "$work/repack" \
-                "$root/debs/${package}_newer.deb" || return 1
+        "$here/newer-deb" "${deb_of[$package]}" \
+            "$root/debs/${package}_newer.deb" || return 1
     done
 }
 

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The image of the proxy's VM, of the packages that deb-proxy builds.
+
+EXTRA_DIST += \
+	proxy-vm/image/check-reproducible \
+	proxy-vm/image/customize \
+	proxy-vm/image/debian-sources \
+	proxy-vm/image/dpkg.cfg \
+	proxy-vm/image/make-image \
+	proxy-vm/image/packages \
+	proxy-vm/image/root
+
+image: deb-proxy
+	$(MKDIR_P) image
+	$(srcdir)/proxy-vm/image/make-image deb image/sluice-proxy.qcow2
+check-image-reproducible: image
+	$(srcdir)/proxy-vm/image/check-reproducible deb \
+		image/sluice-proxy.qcow2
+.PHONY: image check-image-reproducible

@@ -1,0 +1,233 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The image of the proxy's VM in QEMU, at a tap of our switch: its seed
+# configures it, the tenants get their lines, and what waits in the spool
+# outlives a kill of the VM and an upgrade by packages.
+#
+#     vm1 vm2 vm3 -- hv  br-int ~ br-phy -- tap0  QEMU
+#                                    +-- t7, t8  rsyslogd
+#
+# In: SLUICE_IMAGE and DEB_DIR, what "quickstart image" made; without them all
+# is skipped.
+# shellcheck source=tests/system/common.sh
+. "$(dirname "$0")/common.sh"
+
+top=$common_here/../..
+image=${SLUICE_IMAGE:-$top/_build/image/sluice-proxy.qcow2}
+debs=${DEB_DIR:-$top/_build/deb}
+
+skip_all() {
+    echo "1..0 # SKIP $*"
+    exit 0
+}
+
+# --- The VM ------------------------------------------------------------------
+
+# write_seed: addresses, a key and the proxy's configuration.
+write_seed() {
+    local seed=$topo_dir/seed
+    mkdir "$seed"
+    ssh-keygen -q -t ed25519 -N '' -f "$topo_dir/key"
+    printf 'instance-id: %s\nlocal-hostname: proxy-1\n' "$topo_id" \
+        >"$seed/meta-data"
+    cat >"$seed/network-config" <<END
+version: 2
+ethernets:
+  eth0:
+    mtu: 1800
+    addresses: [198.18.0.2/24, 198.18.7.1/30, 198.18.8.1/30]
+END
+    {
+        cat <<END
+#cloud-config
+ssh_authorized_keys:
+  - $(<"$topo_dir/key.pub")
+write_files:
+  - path: /etc/sluice/context.yaml
+    content: |
+$(sed 's/^/      /' "$topo_dir/context.yaml")
+  - path: /etc/sluice/sluice.yaml
+    content: |
+END
+        # With the package's own sockets, paths and user.
+        sed -e '/^tunnel:/,/^  listen:/d' -e '/^paths:/,/^  state:/d' \
+            -e '/^intake:/,/^  user:/d' -e "s,$topo_dir,/etc/sluice," \
+            -e 's/^/      /' "$topo_dir/sluice.yaml"
+    } >"$seed/user-data"
+    genisoimage -quiet -V cidata -r -J -o "$topo_dir/seed.iso" "$seed"
+}
+
+make_disks() {
+    qemu-img create -q -f qcow2 -F qcow2 -b "$(realpath "$image")" \
+        "$topo_dir/root.qcow2"
+    qemu-img create -q -f qcow2 "$topo_dir/data.qcow2" 1G
+}
+
+# The switch gets frames as they are: no sums left to hardware.
+start_vm() {
+    topo_start hv qemu.log qemu-system-x86_64 -accel tcg,thread=multi \
+        -cpu Nehalem -smp 2 -m 1024 \
+        -nodefaults -no-user-config -display none \
+        -drive "if=virtio,file=$topo_dir/root.qcow2" \
+        -drive "if=virtio,file=$topo_dir/data.qcow2" \
+        -drive "if=virtio,file=$topo_dir/seed.iso,format=raw,readonly=on" \
+        -netdev tap,id=net,ifname=tap0,script=no,downscript=no,vnet_hdr=off \
+        -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci \
+        -chardev "file,id=tty,path=$topo_log/console.log" -serial chardev:tty
+    vm_pid=$topo_pid
+}
+
+# vm COMMAND...: in the VM.
+vm() {
+    topo_in hv ssh -q -i "$topo_dir/key" -o BatchMode=yes \
+        -o ConnectTimeout=5 -o ServerAliveInterval=5 \
+        -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+        -o ControlMaster=auto -o ControlPersist=600 \
+        -o ControlPath="$topo_dir/ssh" root@198.18.0.2 "${*@Q}"
+}
+
+# kill_vm: as a power cut does.
+kill_vm() {
+    kill -9 "$vm_pid"
+    wait "$vm_pid" 2>/dev/null || true
+    topo_in hv ssh -q -O exit -o ControlPath="$topo_dir/ssh" root@198.18.0.2 ||
+        true
+}
+
+# vm_is_up: whether it is, or never will.
+vm_is_up() {
+    kill -0 "$vm_pid" 2>/dev/null || return 0
+    vm sluicectl status || { tail -n 5 "$topo_log/console.log"; false; }
+}
+
+wait_for_vm() {
+    topo_wait 600 "an answer of sluiced in the VM" vm_is_up &&
+        kill -0 "$vm_pid" &&
+        topo_wait 60 "the route of the tunnel" topo_tunnel_ready
+}
+
+# --- In place of topology.sh's -----------------------------------------------
+
+topo_sluicectl() {
+    vm sluicectl "$@"
+}
+
+topo_add_underlay() {
+    ip -n "$topo_id-hv" tuntap add tap0 mode tap
+    ip -n "$topo_id-hv" link set tap0 mtu 1800 up
+    topo_vsctl add-br br-phy -- set Bridge br-phy datapath_type=netdev \
+        -- add-port br-phy tap0 -- set Interface br-phy mtu_request=1800
+    ip -n "$topo_id-hv" addr add 198.18.0.1/24 dev br-phy
+    ip -n "$topo_id-hv" link set br-phy up
+    topo_vsctl add-port br-int sluice0 -- set Interface sluice0 type=geneve \
+        options:remote_ip=flow options:key=flow
+    write_seed
+    make_disks
+    start_vm
+}
+
+topo_add_tenant() {
+    topo_namespace "t$1"
+    topo_link "t$1" eth0 hv "t$1"
+    ip -n "$topo_id-t$1" addr add "198.18.$1.2/30" dev eth0
+    topo_vsctl add-port br-phy "t$1"
+}
+
+# --- What is checked ---------------------------------------------------------
+
+# is_small: the bound that is promised.
+is_small() {
+    (($(stat -c %s "$image") < 400000000))
+}
+
+# only_tunnel_listens: besides sshd, for which the seed has a key.
+only_tunnel_listens() {
+    local ports
+    ports=$(vm ss -Hlntu | awk '{ sub(/.*:/, "", $5); print $1, $5 }' | sort -u)
+    echo "$ports"
+    [[ $ports == $'tcp 22\nudp 6081' ]]
+}
+
+root_is_read_only() {
+    vm sh -c '! touch /usr/x && ! touch /var/lib/dpkg/x && ! touch /boot/x'
+}
+
+spool_is_on_disk() {
+    vm findmnt -n -o SOURCE,FSTYPE /var/spool/sluice | grep -q '/dev/vd.*ext4'
+}
+
+no_unit_failed() {
+    local failed
+    failed=$(vm systemctl --failed --no-legend --plain)
+    echo "$failed"
+    [[ -z $failed ]]
+}
+
+upgrade() {
+    local package
+    for package in sluice-ctl sluice-proxy; do
+        "$top/tests/deb/newer-deb" "$(echo "$debs/${package}"_*.deb)" \
+            "$topo_dir/$package.deb" &&
+            vm sh -c "cat >/tmp/$package.deb" <"$topo_dir/$package.deb" ||
+            return 1
+    done
+    vm sluice-image-upgrade /tmp/sluice-ctl.deb /tmp/sluice-proxy.deb
+}
+
+# runs_newer: what runs is what was installed, and not what was there before.
+runs_newer() {
+    # shellcheck disable=SC2016 # A format of dpkg, and for the VM's shell.
+    vm sh -c 'dpkg-query -W -f "\${Version}\n" sluice-proxy | grep "+1$" &&
+        [ /proc/$(systemctl show -P MainPID sluice.service)/exe -ef \
+            /usr/sbin/sluiced ] && sluicectl status'
+}
+
+# --- The test ----------------------------------------------------------------
+
+[[ -e $image ]] ||
+    skip_all "there is no image: 'sudo ./quickstart image' builds it"
+for tool in qemu-system-x86_64 qemu-img genisoimage ssh ssh-keygen; do
+    command -v "$tool" >/dev/null || skip_all "there is no $tool"
+done
+
+topo_up
+topo_add_flows
+check "the image starts, and the proxy in it as the seed says" wait_for_vm
+((tap_failed)) && done_testing
+check "the image has less than 400 MB" is_small
+check "nothing listens but the tunnel's port, and sshd for the seed's key" \
+    only_tunnel_listens
+check "the root file system can only be read" root_is_read_only
+check "the spool is on the data disk, which was empty" spool_is_on_disk
+check "no unit failed" no_unit_failed
+
+topo_stop_rsyslog 7
+lines_each lines_send
+check "a tenant's lines arrive" wait_for_lines 8 "$n8"
+check "those of the tenant whose server is down wait in the spool" \
+    topo_wait 60 "$n7 lines in the spool" figure_is 7 spooled "$n7"
+check "the books balance while they wait" books_balance
+
+kill_vm
+start_vm
+check "the VM starts again after it was killed" wait_for_vm
+check "what waited still does" figure_is 7 spooled "$n7"
+
+check "it is upgraded in place by packages" upgrade
+check "the new version runs" topo_wait 60 "sluiced" runs_newer
+check "the root file system can only be read again" root_is_read_only
+check "what waited still does after the upgrade" figure_is 7 spooled "$n7"
+
+topo_start_rsyslog 7
+check "all of it arrives when the server is back" wait_for_lines 7 "$n7"
+for tenant in 7 8; do
+    check "each line of tenant $tenant came, and none of another's" \
+        judge complete "$tenant"
+    check "lines of tenant $tenant carry proven origin and context" \
+        judge enriched "$tenant"
+    check "secrets of tenant $tenant are marked, and all else is as sent" \
+        judge redacted "$tenant"
+done
+check "no unit failed in between" no_unit_failed
+done_testing
