@@ -7,7 +7,10 @@ EXTRA_DIST += \
 	proxy-vm/image/customize \
 	proxy-vm/image/debian-sources \
 	proxy-vm/image/dpkg.cfg \
+	proxy-vm/image/export/sluice-proxy.ovf.in \
+	proxy-vm/image/export/sluice-proxy.xml \
 	proxy-vm/image/make-image \
+	proxy-vm/image/make-ova \
 	proxy-vm/image/packages \
 	proxy-vm/image/root
 
