@@ -718,6 +718,21 @@ EXTRA_DIST += \
 check-style:
 	$(AM_V_at)$(srcdir)/tests/run-lint
 	$(AM_V_at)$(srcdir)/tests/lint/check-format $(STYLE_BASE)
+
+# The analyzer of clang over all that is installed, in scan-build/.
+.PHONY: check-scan-build
+check-scan-build:
+	$(AM_V_at)rm -rf scan-build
+	$(AM_V_at)$(srcdir)/tests/lint/run-scan-build scan-build \
+		$(AM_DISTCHECK_CONFIGURE_FLAGS)
+
+# How much of lib/ and proxy-vm/ 'make check' runs: coverage/index.html, beside
+# this build.
+.PHONY: coverage
+coverage:
+	$(AM_V_at)$(srcdir)/tests/lint/run-coverage ../coverage \
+		$(AM_DISTCHECK_CONFIGURE_FLAGS)
+EXTRA_DIST += .devcontainer
 # Frames that come in parts.
 unit_tests += tests/unit/test-join
 tests_unit_test_join_SOURCES = tests/unit/test-join.c tests/unit/unit.h

@@ -353,7 +353,7 @@ run(struct options *o)
     char *sentence;
     int status;
 
-    uint8_t public[32];
+    static uint8_t public[32];  /* 'o' outlives this function. */
     struct seal_key *key = read_key(o, public);
     int signals = o->server.listen ? catch_signals() : -1;
     if (o->tls.ca_file && (sentence = conn_tls_create(&o->tls, &tls))) {

@@ -1,26 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What clang's analyzer does not know of the functions of libraries, and
- * without which it sees outputs that nobody set: a call that failed leaves an
- * errno above 0, and a sentence is no null pointer.
+ * What clang's analyzer does not know, and without which it sees outputs that
+ * nobody set: a call that failed leaves an errno above 0.
  *
  * In: before each file.  Runs in: run-scan-build, and does nothing elsewhere. */
 
 #ifdef __clang_analyzer__
 #include <errno.h>
 
-static inline int *
-analyzer_errno(void)
-{
-    int *error = __errno_location();
-
-    if (*error <= 0) {
-        __builtin_unreachable();
-    }
-    return error;
-}
+/* Not a function: it does not look into those that are called too deep. */
 #undef errno
-#define errno (*analyzer_errno())
-
-char *xasprintf(const char *format, ...) __attribute__((returns_nonnull));
+#define errno \
+    (*({ \
+        int *errno_ = __errno_location(); \
+        if (*errno_ <= 0) { \
+            __builtin_unreachable(); \
+        } \
+        errno_; \
+    }))
 #endif
