@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define STATS_MAGIC "SLUSTAT"
-#define STATS_VERSION 8
+#define STATS_VERSION 9
 
 const struct counter_info intake_counters[N_INTAKE_COUNTERS] = {
 #define INTAKE(SYMBOL, NAME, KIND, UNIT, TEXT) \

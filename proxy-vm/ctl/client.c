@@ -16,15 +16,20 @@
 #include "control-frame.h"
 #include "util.h"
 
-enum {
-    PATIENCE_S = 15,            /* For each step of sluiced. */
-    MAX_PARTS = 16384,          /* Of an answer: of a list of batches. */
-};
+enum { MAX_PARTS = 16384 };     /* Of an answer: of a list of batches. */
+
+static unsigned int patience_s = 15; /* For each step of sluiced. */
+
+void
+client_set_patience(unsigned int seconds)
+{
+    patience_s = seconds;
+}
 
 static int
 connect_to(const char *path, int *ret_fd)
 {
-    struct timeval patience = { .tv_sec = PATIENCE_S };
+    struct timeval patience = { .tv_sec = patience_s };
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
 
     if (strlen(path) >= sizeof sun.sun_path) {

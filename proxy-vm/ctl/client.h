@@ -2,11 +2,14 @@
  *
  * Asks sluiced over its control socket.
  *
- * Runs in: sluicectl. */
+ * Runs in: sluicectl, sluice-metrics. */
 #ifndef SLUICE_CLIENT_H
 #define SLUICE_CLIENT_H 1
 
 #include "control.pb-c.h"
+
+/* From now on each step of sluiced may take so long; 15 s at first. */
+void client_set_patience(unsigned int seconds);
 
 /* Sends 'request' to the sluiced at 'path' and waits for the whole answer.
  * Returns null and '*ret', to be freed with control_free_response(), or a

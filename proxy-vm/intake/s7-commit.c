@@ -143,6 +143,7 @@ count_commit(struct intake_stats *stats, long long int us)
     static const int limits_ms[] = { 1, 2, 5, 10, 20, 50, 100 };
 
     stats_add(&stats->counters[INTAKE_COMMITS], 1);
+    stats_add(&stats->counters[INTAKE_COMMITS_US], us);
     for (size_t i = 0; i < ARRAY_SIZE(limits_ms); i++) {
         if (us <= limits_ms[i] * 1000) {
             stats_add(&stats->counters[INTAKE_COMMITS_1MS + i], 1);

@@ -143,8 +143,11 @@ http_start(int fd, const struct http_content *content)
 {
     struct http_server *server = xzalloc(sizeof *server);
 
+    /* A thread for each, so that no one waits for another that waits for
+     * sluiced. */
     server->daemon = MHD_start_daemon(
-        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION
+        | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         handle, (void *) content,
         MHD_OPTION_EXTERNAL_LOGGER, log_error, NULL,
         MHD_OPTION_LISTEN_SOCKET, fd,

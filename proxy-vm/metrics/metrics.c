@@ -23,7 +23,7 @@
 struct answers {
     Sluice__Response *status, *tenants, *vms, *counters, *spool, *rules,
         *ledger, *context;
-    uint64_t n_commits;         /* Of 'counters'. */
+    uint64_t n_commits, commit_us; /* Of 'counters'. */
 };
 
 static const struct {
@@ -327,15 +327,15 @@ add_as_itself(struct exposition *e, const Sluice__Counter *x,
 
 static void
 add_to_commits(struct exposition *e, const char *suffix,
-               const struct label *labels, uint64_t value)
+               const struct label *labels, double value)
 {
     exposition_add(e, "sluice_intake_commit_duration_seconds", "histogram",
                    "How long groups of batches took to be put into the "
-                   "spool.  Their sum is not known.", suffix, labels, value);
+                   "spool.", suffix, labels, value);
 }
 
 /* "commits-5ms" and its like are the buckets of a histogram, whose count is
- * "commits".  Returns false if 'x' is neither. */
+ * "commits" and whose sum "commits-us".  Returns false if 'x' is none. */
 static bool
 add_commits(struct exposition *e, struct answers *a, const Sluice__Counter *x)
 {
@@ -352,7 +352,10 @@ add_commits(struct exposition *e, struct answers *a, const Sluice__Counter *x)
         add_to_commits(e, "_bucket", bucket, x->value);
         return true;
     } else if (!strcmp(x->name, "commits")) {
-        a->n_commits = x->value;    /* Comes last. */
+        a->n_commits = x->value;    /* Comes last, as the sum does. */
+        return true;
+    } else if (!strcmp(x->name, "commits-us")) {
+        a->commit_us = x->value;
         return true;
     }
     return false;
@@ -365,6 +368,7 @@ end_commits(struct exposition *e, const struct answers *a)
     const struct label none[] = { { NULL, NULL } };
 
     add_to_commits(e, "_bucket", last, a->n_commits);
+    add_to_commits(e, "_sum", none, a->commit_us / 1e6);
     add_to_commits(e, "_count", none, a->n_commits);
 }
 

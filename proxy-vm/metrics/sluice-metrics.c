@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "http.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/vlog.h"
@@ -33,7 +34,10 @@
 
 VLOG_DEFINE_THIS_MODULE(metrics);
 
-enum { DEFAULT_MAX_VMS = 1000 };
+enum {
+    DEFAULT_MAX_VMS = 1000,
+    PATIENCE_S = 5,             /* Prometheus has 10 s. */
+};
 
 struct options {
     char *control;              /* Path of the socket. */
@@ -222,6 +226,7 @@ main(int argc, char *argv[])
 
     int fd = listen_at(&o);
     become_nobody(o.control);
+    client_set_patience(PATIENCE_S);
 
     const struct http_content content = {
         .control = o.control,

@@ -11,12 +11,14 @@ import json
 import os
 import pwd
 import re
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -125,6 +127,10 @@ def metrics_say_what_sluicectl_says():
                   'sluice_intake_commit_duration_seconds_bucket{le="+Inf"}']
         assert count >= 1
         equal(got["sluice_intake_commit_duration_seconds_count"], count)
+        took, = [c["value"] for c in s.ask("counters")["counters"]
+                 if c["name"] == "commits-us"]
+        assert took > 0
+        equal(got["sluice_intake_commit_duration_seconds_sum"], took / 1e6)
 
 
 STATIC = ("context:\n  static-file: %s\n")
@@ -261,6 +267,25 @@ def ready_says_who_does_not_run():
             Answer(port, "/readyz").text, re.M))
 
 
+def health_does_not_wait_for_sluiced():
+    with serving() as (s, port):
+        s.process.send_signal(signal.SIGSTOP)
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as waiting:
+                waiting.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                # As long as that one waits.
+                for _ in range(3):
+                    start = time.monotonic()
+                    equal(Answer(port, "/healthz").status, 200)
+                    assert time.monotonic() - start < 2
+                equal(select.select([waiting], [], [], 0)[0], [])
+                waiting.settimeout(10)
+                assert waiting.recv(4096).startswith(b"HTTP/1.1 503")
+        finally:
+            s.process.send_signal(signal.SIGCONT)
+        wait_for("metrics", lambda: Answer(port, "/metrics").status == 200)
+
+
 def it_is_nobody():
     if os.geteuid():
         return "only root can become somebody else"
@@ -372,6 +397,7 @@ main([
     the_alert_rules_alert,
     rules_and_dashboard_ask_for_what_there_is,
     ready_says_who_does_not_run,
+    health_does_not_wait_for_sluiced,
     it_is_nobody,
     it_may_only_ask,
     it_does_not_outlive_sluiced,
