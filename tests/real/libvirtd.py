@@ -19,7 +19,8 @@ NAMESPACES = ["unshare", "-U", "-r", "-m", "-n", "-p", "-f", "--kill-child",
               "--mount-proc"]
 INNER = """
 if [ -e /dev/kvm ]; then mount --bind "$1/none" /dev/kvm || exit 1; fi
-unshare -U --map-user=1000 --map-group=1000 %s -f "$1/libvirtd.conf"
+if [ -n "$2" ]; then ip link set lo up || exit 1; fi
+unshare -U --map-user=1000 --map-group=1000 %s -f "$1/libvirtd.conf" $2
 exit $?
 """ % LIBVIRTD
 
@@ -81,10 +82,12 @@ def domain(name, uuid, macs=(), kind="test", more="", metadata="",
 
 
 class Libvirtd:
-    """'driver' is "test" or "qemu": what sluice-context is to ask."""
+    """'driver' is "test" or "qemu": what sluice-context is to ask.  'tls' has
+    it listen at 127.0.0.1 of its own network: the paths of a CA's certificate,
+    its own, and its key."""
 
     def __init__(self, place, driver="test", test_file=None,
-                 name="lv"):
+                 name="lv", tls=None):
         self.dir = place.path(name)
         self.driver = driver
         self.test_file = test_file
@@ -98,6 +101,12 @@ class Libvirtd:
         with open(os.path.join(self.dir, "libvirtd.conf"), "w",
                   encoding="ascii") as f:
             f.write('log_outputs = "3:file:%s/libvirtd.log"\n' % self.dir)
+            if tls:
+                f.write('listen_tls = 1\nlisten_tcp = 0\nauth_tls = "none"\n'
+                        'listen_addr = "127.0.0.1"\ntls_port = "16514"\n'
+                        'ca_file = "%s"\ncert_file = "%s"\n'
+                        'key_file = "%s"\n' % tls)
+        self.listen = "--listen" if tls else ""
         self.env = {"PATH": os.environ["PATH"], "HOME": self.dir,
                     **{"XDG_%s" % name: os.path.join(self.dir, folder)
                        for name, folder in (("RUNTIME_DIR", "run"),
@@ -119,7 +128,7 @@ class Libvirtd:
     def start(self):
         with open(os.path.join(self.dir, "out"), "ab") as out:
             self.process = subprocess.Popen(
-                NAMESPACES + ["sh", "-c", INNER, "sh", self.dir],
+                NAMESPACES + ["sh", "-c", INNER, "sh", self.dir, self.listen],
                 env=self.env, stdout=out, stderr=out,
                 stdin=subprocess.DEVNULL)
         wait_until(lambda: self.process.poll() is not None

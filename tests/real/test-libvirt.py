@@ -7,12 +7,15 @@ SLUICE_VMS: how many domains the large libvirt has; 1000."""
 
 import os
 import re
+import shutil
 import signal
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, os.pardir))
 sys.path.insert(0, HERE)
+from certificates import Ca
 from libvirtd import (LIBOSINFO, NOVA, Libvirtd, domain, why_no_libvirtd,
                       why_no_qemu)
 from managers import BUILD, Place, check, value, wait_until
@@ -144,6 +147,43 @@ def test_changes_are_seen_soon_and_with_one_connection(p):
     print("# the slowest change was seen after %.2f s" % slowest)
     check(", 1 connections, 0 failures, 0 domains" in p.status()["libvirt:lv"],
           "its status: %s" % p.status())
+
+
+def test_tls_proves_both_ends(p):
+    if os.geteuid():
+        return "only root enters libvirtd's network"
+    ca, other = Ca(p.dir, "ca"), Ca(p.dir, "other")
+    cert, key = ca.issue("server", "IP:127.0.0.1")
+    lv = Libvirtd(p, tls=(ca.cert, cert, key))
+    for name, client_ca, server_ca in (("good", ca, ca), ("alien", other, ca),
+                                       ("fooled", ca, other)):
+        pki = p.path(name)
+        os.mkdir(pki)
+        cert, key = client_ca.issue(name, "DNS:" + name)
+        for path, where in ((server_ca.cert, "cacert"), (cert, "clientcert"),
+                            (key, "clientkey")):
+            shutil.copy(path, os.path.join(pki, where + ".pem"))
+
+    def ask_as(name):
+        p.managers[0]["uri"] = ("test+tls://127.0.0.1:16514/default?pkipath="
+                                + p.path(name))
+        p.configure()
+
+    # Its network is its own.
+    p.wrapper = ["nsenter", "-t", str(lv.pid()), "-n"]
+    ask_as("alien")
+    p.start()
+    p.wait_problem("libvirt:lv: no connection: ")
+    ask_as("fooled")
+    p.process.send_signal(signal.SIGHUP)
+    p.wait_problem("libvirt:lv: no connection: .*certificate")
+    check(not p.vms(), "something is known")
+    ask_as("good")
+    p.process.send_signal(signal.SIGHUP)
+    p.wait_vms(lambda v: "test" in v, "the driver's own domain")
+    p.wait_no_problem()
+    lv.with_xml("define", domain("a", UUID % 1, [MAC % 1]))
+    p.wait_vms(lambda v: "a" in v, "events come by TLS, too")
 
 
 def test_a_libvirtd_that_dies_is_named_and_comes_back(p):
