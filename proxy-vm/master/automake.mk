@@ -14,6 +14,8 @@ proxy_vm_libmaster_a_SOURCES = \
 	proxy-vm/master/answer-rules.c \
 	proxy-vm/master/answer-spool.c \
 	proxy-vm/master/answer-tenants.c \
+	proxy-vm/master/check-config.c \
+	proxy-vm/master/check-config.h \
 	proxy-vm/master/answer.c \
 	proxy-vm/master/answer.h \
 	proxy-vm/master/control.c \

@@ -11,13 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check-config.h"
 #include "failpoint.h"
 #include "proxy-config.h"
-#include "host-keys.h"
 #include "ledger-keeper.h"
 #include "ledger-restore.h"
-#include "recipients.h"
-#include "redaction.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
@@ -239,19 +237,7 @@ master_create(char *config_path, char *libexec, struct master **ret)
     m->started_ns = m->loaded_ns = time_wall_usec() * 1000ULL;
     supervisor_init(&m->supervisor);
 
-    char *sentence = config_read_file(m->config_path, &text, &size);
-    if (!sentence) {
-        sentence = config_parse(m->config_path, text, size, &m->config);
-    }
-    if (!sentence) {
-        sentence = host_keys_check(m->config);
-    }
-    if (!sentence) {
-        sentence = redaction_check(m->config);
-    }
-    if (!sentence) {
-        sentence = recipients_check(m->config);
-    }
+    char *sentence = check_config(m->config_path, &text, &size, &m->config);
     if (!sentence) {
         sentence = prepare(m, text, size);
     }
@@ -530,21 +516,9 @@ reload(struct master *m)
         return xstrdup("sluiced is stopping; start it again.");
     }
 
-    char *sentence = config_read_file(m->config_path, &text, &size);
-    if (!sentence) {
-        sentence = config_parse(m->config_path, text, size, &new);
-    }
+    char *sentence = check_config(m->config_path, &text, &size, &new);
     if (!sentence) {
         sentence = check_change(m->config, new);
-    }
-    if (!sentence) {
-        sentence = host_keys_check(new);
-    }
-    if (!sentence) {
-        sentence = redaction_check(new);
-    }
-    if (!sentence) {
-        sentence = recipients_check(new);
     }
     if (!sentence && tunnel_moved(m->config, new)) {
         sentence = setup_bind(new, &m->sockets, &sockets);

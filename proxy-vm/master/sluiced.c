@@ -19,12 +19,10 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "check-config.h"
 #include "proxy-config.h"
 #include "control.h"
 #include "failpoint.h"
-#include "host-keys.h"
-#include "recipients.h"
-#include "redaction.h"
 #include "master.h"
 #include "service.h"
 #include "openvswitch/dynamic-string.h"
@@ -125,31 +123,22 @@ static int
 check(const char *path, bool dump)
 {
     struct config *config;
-    char *sentence = config_load(path, &config);
+    char *text;
+    size_t size;
+    char *sentence = check_config(path, &text, &size, &config);
 
-    if (!sentence) {
-        sentence = host_keys_check(config);
-        if (!sentence) {
-            sentence = redaction_check(config);
-        }
-        if (!sentence) {
-            sentence = recipients_check(config);
-        }
-        if (sentence) {
-            config_destroy(config);
-        }
-    }
     if (sentence) {
         fprintf(stderr, "%s\n", sentence);
         free(sentence);
         return EXIT_FAILURE;
     }
+    free(text);
     if (dump) {
-        struct ds text = DS_EMPTY_INITIALIZER;
+        struct ds out = DS_EMPTY_INITIALIZER;
 
-        config_dump(config, &text);
-        fputs(ds_cstr(&text), stdout);
-        ds_destroy(&text);
+        config_dump(config, &out);
+        fputs(ds_cstr(&out), stdout);
+        ds_destroy(&out);
         config_destroy(config);
         return EXIT_SUCCESS;
     }

@@ -372,7 +372,8 @@ def a_key_file_that_others_may_read_is_refused():
         result = s.ctl("reload")
         equal(result.returncode, 1)
         assert result.stderr.startswith(
-            f"sluicectl: host hv1: {key}: others than its owner"), result
+            f"sluicectl: {s.config}:11:3: hosts[0].key-file: host hv1: {key}: "
+            "others than its owner"), result
         equal(s.events("sluice-intake", "SIGHUP"), [])
         check = [SLUICED, "--check", "--config", s.config]
         bad = subprocess.run(check, capture_output=True, text=True,
