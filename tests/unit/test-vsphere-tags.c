@@ -97,7 +97,7 @@ static void
 what_is_not_what_the_interface_says_is_refused(void **state)
 {
     static const char *const replies[] = {
-        "", "{", "[]", "null", "{\"value\":null}", "{\"value\":7}",
+        "", "{", "[]", "null", "{\"value\":7}",
         "{\"value\":[7]}", "{\"value\":[\"a b\"]}", "{\"value\":[\"\"]}",
         "{\"value\":[\"a\\\"b\"]}", "{\"value\":[\"a/../b\"]}",
         "{\"value\":[{}]}", "{\"value\":[[[[[[]]]]]]}", "{\"value\":{}}",
@@ -121,6 +121,14 @@ what_is_not_what_the_interface_says_is_refused(void **state)
     REFUSE(holders, "refused", m, S("{\"value\":[{\"tag_id\":\"urn:1\","
                                     "\"object_ids\":[{\"id\":\"vm-1\"}]}]}"));
     expect_tags(m, "vm-1", "");
+}
+
+static void
+there_may_be_none(void **state)
+{
+    TAKE(list, *state, S("{\"value\":[]}"));
+    TAKE(list, *state, S("{\"value\":null}"));
+    assert_int_equal(tags_model_n_tags(*state), 0);
 }
 
 static void
@@ -166,6 +174,7 @@ main(void)
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
         TEST(tags_become_facts_by_category),
         TEST(what_is_not_what_the_interface_says_is_refused),
+        TEST(there_may_be_none),
         TEST(there_are_only_so_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
