@@ -6,6 +6,9 @@
  * In: before each file.  Runs in: run-scan-build, and does nothing elsewhere. */
 
 #ifdef __clang_analyzer__
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include <errno.h>
 
 /* Not a function: it does not look into those that are called too deep. */
