@@ -699,6 +699,7 @@ EXTRA_DIST += \
 	.ci/run \
 	docs/architecture.md \
 	docs/deploy-host.md \
+	docs/deploy.md \
 	docs/examples/libvirt-hook \
 	docs/flows.md \
 	docs/install.md \
