@@ -878,6 +878,7 @@ tests_fuzz_fuzz_unseal_state_LDFLAGS = $(FUZZ_LDFLAGS)
 TESTS += tests/metrics/test-metrics.py
 EXTRA_DIST += tests/metrics/test-metrics.py \
 	docs/control.md \
+	docs/deploy.md \
 	docs/examples/sluice-control.py \
 	docs/metrics.md \
 	docs/prometheus/alerts.yml \
