@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MAX_PARTITIONS 16
 #define QUERY_MS 20000
@@ -71,15 +72,28 @@ new_client(rd_kafka_type_t type, const char *brokers)
     return client;
 }
 
-/* The messages of partition 'p' so far: the offset of the next one. */
+/* The messages of partition 'p' so far: the offset of the next one.  Who leads
+ * the partition may have to be learned first. */
 static int64_t
 end_of(int p)
 {
-    int64_t low, high;
+    time_t end = time(NULL) + QUERY_MS / 1000;
 
-    must(rd_kafka_query_watermark_offsets(consumer, topic, p, &low, &high,
-                                          QUERY_MS), "watermarks");
-    return high;
+    for (;;) {
+        const struct rd_kafka_metadata *metadata;
+        int64_t low, high;
+        rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+            consumer, topic, p, &low, &high, QUERY_MS);
+
+        if (!error) {
+            return high;
+        } else if (time(NULL) >= end) {
+            must(error, "watermarks");
+        }
+        must(rd_kafka_metadata(consumer, 1, NULL, &metadata, QUERY_MS),
+             "metadata");
+        rd_kafka_metadata_destroy(metadata);
+    }
 }
 
 static void
