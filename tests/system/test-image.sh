@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The image of the proxy's VM in QEMU, at a tap of our switch: its seed
-# configures it, the tenants get their lines, and what waits in the spool
-# outlives a kill of the VM and an upgrade by packages.
+# The image of the proxy's VM in QEMU, at a tap of our switch or, with
+# SLUICE_LINK=vhost-user, behind such a port of OVS-DPDK: its seed configures it,
+# the tenants get their lines, and what waits in the spool outlives a kill of the
+# VM and an upgrade by packages.
 #
-#     vm1 vm2 vm3 -- hv  br-int ~ br-phy -- tap0  QEMU
-#                                    +-- t7, t8  rsyslogd
+#     vm1 vm2 vm3 -- hv  br-int ~ br-phy -- link0  QEMU
+#                                      +-- t7, t8  rsyslogd
 #
 # In: SLUICE_IMAGE and DEB_DIR, what "quickstart image" made; without them all
 # is skipped.
@@ -16,6 +17,7 @@
 top=$common_here/../..
 image=${SLUICE_IMAGE:-$top/_build/image/sluice-proxy.qcow2}
 debs=${DEB_DIR:-$top/_build/deb}
+link=${SLUICE_LINK:-tap}
 
 skip_all() {
     echo "1..0 # SKIP $*"
@@ -64,16 +66,41 @@ make_disks() {
     qemu-img create -q -f qcow2 "$topo_dir/data.qcow2" 1G
 }
 
-# The switch gets frames as they are: no sums left to hardware.
+# add_link: the port of br-phy that the VM is at.
+add_link() {
+    if [[ $link == tap ]]; then
+        ip -n "$topo_id-hv" tuntap add link0 mode tap
+        ip -n "$topo_id-hv" link set link0 mtu 1800 up
+        topo_vsctl add-port br-phy link0
+    else
+        topo_vsctl add-port br-phy link0 -- set Interface link0 \
+            type=dpdkvhostuserclient mtu_request=1800 \
+            options:vhost-server-path="$topo_dir/vhost"
+    fi
+}
+
+# The switch gets frames as they are: no sums left to hardware.  Without MSI-X
+# at vhost-user: see test-dpdk.sh.
 start_vm() {
+    local card=()
+    if [[ $link == tap ]]; then
+        card=(-netdev
+            "tap,id=net,ifname=link0,script=no,downscript=no,vnet_hdr=off"
+            -device "virtio-net-pci,netdev=net,romfile=")
+    else
+        card=(-object "memory-backend-memfd,id=mem,size=1024M,share=on"
+            -numa "node,memdev=mem"
+            -chardev "socket,id=vhost,path=$topo_dir/vhost,server=on,wait=off"
+            -netdev "vhost-user,id=net,chardev=vhost"
+            -device "virtio-net-pci,netdev=net,vectors=0,romfile=")
+    fi
     topo_start hv qemu.log qemu-system-x86_64 -accel tcg,thread=multi \
         -cpu Nehalem -smp 2 -m 1024 \
         -nodefaults -no-user-config -display none \
         -drive "if=virtio,file=$topo_dir/root.qcow2" \
         -drive "if=virtio,file=$topo_dir/data.qcow2" \
         -drive "if=virtio,file=$topo_dir/seed.iso,format=raw,readonly=on" \
-        -netdev tap,id=net,ifname=tap0,script=no,downscript=no,vnet_hdr=off \
-        -device virtio-net-pci,netdev=net,romfile= -device virtio-rng-pci \
+        "${card[@]}" -device virtio-rng-pci \
         -chardev "file,id=tty,path=$topo_log/console.log" -serial chardev:tty
     vm_pid=$topo_pid
 }
@@ -114,10 +141,9 @@ topo_sluicectl() {
 }
 
 topo_add_underlay() {
-    ip -n "$topo_id-hv" tuntap add tap0 mode tap
-    ip -n "$topo_id-hv" link set tap0 mtu 1800 up
     topo_vsctl add-br br-phy -- set Bridge br-phy datapath_type=netdev \
-        -- add-port br-phy tap0 -- set Interface br-phy mtu_request=1800
+        -- set Interface br-phy mtu_request=1800
+    add_link
     ip -n "$topo_id-hv" addr add 198.18.0.1/24 dev br-phy
     ip -n "$topo_id-hv" link set br-phy up
     topo_vsctl add-port br-int sluice0 -- set Interface sluice0 type=geneve \
@@ -191,6 +217,14 @@ for tool in qemu-system-x86_64 qemu-img genisoimage ssh ssh-keygen; do
     command -v "$tool" >/dev/null || skip_all "there is no $tool"
 done
 
+if [[ $link != tap ]]; then
+    "$OVS_DIR/build/vswitchd/ovs-vswitchd" --version | grep -q DPDK ||
+        skip_all "this Open vSwitch was built without DPDK"
+    # Huge pages are for speed, and this is not about it.
+    topo_ovs_config=(other_config:dpdk-init=true
+        other_config:dpdk-extra="\"--no-pci --no-telemetry --legacy-mem --no-huge -m 1024\""
+        other_config:pmd-cpu-mask=0x1 other_config:pmd-maxsleep=500)
+fi
 topo_up
 topo_add_flows
 check "the image starts, and the proxy in it as the seed says" wait_for_vm
