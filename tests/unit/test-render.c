@@ -73,15 +73,38 @@ programs_are_shown(void **state)
 "The latest reload was refused: f:1: no.\n"
 "\n"
 "No program runs.\n");
-    expect_text(render_reload, &r, "/etc/sluice.yaml: loaded\n");
+    expect_text(render_reload, &r,
+"/etc/sluice.yaml: loaded\n"
+"  nothing in it changed; the files that it names were read again\n");
     expect_json(&r, "status",
 "{\n"
+"  \"changes\": [],\n"
 "  \"configuration\": \"/etc/sluice.yaml\",\n"
 "  \"loaded_ns\": 1699999939000000000,\n"
+"  \"more_changes\": 0,\n"
 "  \"programs\": [],\n"
 "  \"refused\": \"f:1: no.\",\n"
 "  \"started_ns\": 0,\n"
 "  \"version\": \"0.1.0\"}\n");
+
+    Sluice__Change size = SLUICE__CHANGE__INIT;
+    Sluice__Change tenant = SLUICE__CHANGE__INIT;
+    Sluice__Change *changes[] = { &size, &tenant };
+
+    size.key = "batch.max-bytes";
+    size.change = "changed";
+    size.before = "1";
+    size.after = "2";
+    tenant.key = "tenants[9]";
+    tenant.change = "added";
+    status.changes = changes;
+    status.n_changes = 2;
+    status.more_changes = 3;
+    expect_text(render_reload, &r,
+"/etc/sluice.yaml: loaded\n"
+"  batch.max-bytes: changed (1 -> 2)\n"
+"  tenants[9]: added\n"
+"  and 3 more\n");
 }
 
 static void
