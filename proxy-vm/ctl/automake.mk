@@ -18,6 +18,8 @@ proxy_vm_sluicectl_SOURCES = \
 	proxy-vm/ctl/flows.h \
 	proxy-vm/ctl/ledger.c \
 	proxy-vm/ctl/ledger.h \
+	proxy-vm/ctl/options.c \
+	proxy-vm/ctl/options.h \
 	proxy-vm/ctl/render-json.c \
 	proxy-vm/ctl/render-json.h \
 	proxy-vm/ctl/render-ledger.c \
