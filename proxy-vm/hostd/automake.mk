@@ -38,4 +38,4 @@ proxy_vm_sluice_hostd_SOURCES = proxy-vm/hostd/sluice-hostd.c
 proxy_vm_sluice_hostd_LDADD = $(HOSTD_LIBS)
 # For the hypervisor too, beside a controller that deletes our flows.
 dist_pkglibexec_SCRIPTS = proxy-vm/hostd/sluice-keep-flows
-dist_man_MANS += docs/man/sluice-hostd.8
+dist_man_MANS += docs/man/sluice-hostd.8 docs/man/sluice-keep-flows.8

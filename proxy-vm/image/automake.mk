@@ -14,6 +14,8 @@ EXTRA_DIST += \
 	proxy-vm/image/packages \
 	proxy-vm/image/root
 
+dist_man_MANS += docs/man/sluice-image-upgrade.8
+
 image: deb-proxy
 	$(MKDIR_P) image
 	$(srcdir)/proxy-vm/image/make-image deb image/sluice-proxy.qcow2
