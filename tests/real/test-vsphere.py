@@ -63,7 +63,9 @@ def test_tags_are_read_where_they_are_wanted(p):
     for tag in ("two", "one"):
         sim.tell("tag %s Cost_Center %s" % (VM % 1, tag))
     sim.tell("tag %s env prod" % (VM % 1))
+    p.log_read = len(p.log())
     p.start()
+    p.wait_log("generation [0-9]+ with 4 VMs")     # Not the one from before.
     p.wait_vms(has_macs(4), "four VMs")
     check(sim.calls("session") == before, "tags were asked for")
 
