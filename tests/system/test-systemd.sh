@@ -16,7 +16,7 @@ SLUICE_BUILD=$(realpath "${SLUICE_BUILD:-$here/../../_build/sluice}")
 dir=$(mktemp -d "${TMPDIR:-/tmp}/sluice.XXXXXX")
 name=sluice-${dir##*.}
 root=$dir/root
-export OVS_DIR=${OVS_DIR:-$here/../../_build/ovs}
+ovs=$(realpath "${OVS_DIR:-$here/../../_build/ovs}")
 container=
 
 skip_all() {
@@ -78,14 +78,15 @@ ip netns add "$name"
 ip -n "$name" link set lo up
 
 # Its filter would have to know the system calls of sluice-intake's sandbox.
+# The container has a /tmp of its own, and what was built may lie in ours.
 SYSTEMD_SECCOMP=0 systemd-nspawn --quiet --directory="$root" \
     --machine="$name" --register=no --keep-unit --link-journal=no \
     --network-namespace-path="/run/netns/$name" --capability=CAP_NET_ADMIN \
-    --bind=/dev/net/tun --console=pipe --boot -- --unit=basic.target \
+    --bind=/dev/net/tun --bind-ro="$ovs:/mnt" --console=pipe --boot -- --unit=basic.target \
     </dev/null >"$dir/log" 2>&1 &
 container=$!
 wait_for 20 "systemd" first_process
 wait_for 60 "the system" inside systemctl is-active basic.target
 
-builddir=$SLUICE_BUILD ip netns exec "$name" python3 -B "$here/systemd-service.py" \
+OVS_DIR=/mnt builddir=$SLUICE_BUILD ip netns exec "$name" python3 -B "$here/systemd-service.py" \
     "$root" "$(first_process)"
