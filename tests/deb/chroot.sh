@@ -22,6 +22,15 @@ skip_all() {
     exit 0
 }
 
+# wait_for COMMAND...: until it succeeds, for half a minute at most.
+wait_for() {
+    local deadline=$((SECONDS + 30))
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS < deadline)) || return 1
+        sleep 0.05
+    done
+}
+
 # in_root COMMAND...: in the chroot, in our namespace of the network.
 in_root() {
     ip netns exec "$netns" chroot "$root" env -i \

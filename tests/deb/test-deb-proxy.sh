@@ -128,16 +128,17 @@ END
     in_root sluiced --check --config /etc/sluice/sluice.yaml
 }
 
+is_gone() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
 # stop_proxy: its pid is in a file, since "check" runs its command in a subshell.
 stop_proxy() {
-    local pid deadline=$((SECONDS + 30))
+    local pid
     pid=$(cat "$work/pid" 2>/dev/null) || return 0
     rm -f "$work/pid"
     kill "$pid" 2>/dev/null || return 0
-    while kill -0 "$pid" 2>/dev/null; do
-        ((SECONDS < deadline)) || return 1
-        sleep 0.1
-    done
+    wait_for is_gone "$pid"
 }
 
 answers() {
@@ -148,14 +149,7 @@ start_proxy() {
     ip netns exec "$netns" chroot "$root" /usr/sbin/sluiced \
         --config /etc/sluice/sluice.yaml </dev/null >"$work/sluiced.log" 2>&1 &
     echo $! >"$work/pid"
-    local deadline=$((SECONDS + 30))
-    until answers >/dev/null 2>&1; do
-        if ((SECONDS >= deadline)); then
-            cat "$work/sluiced.log"
-            return 1
-        fi
-        sleep 0.1
-    done
+    wait_for answers || cat "$work/sluiced.log"
     answers
 }
 

@@ -94,15 +94,6 @@ runs() {
         in_root ovs-appctl dpif/show | tee /dev/stderr | grep -q 'vm1 1/'
 }
 
-# wait_for COMMAND...: until it succeeds, for half a minute at most.
-wait_for() {
-    local deadline=$((SECONDS + 30))
-    until "$@" >/dev/null 2>&1; do
-        ((SECONDS < deadline)) || return 1
-        sleep 0.05
-    done
-}
-
 knows_the_route() {
     in_root ovs-appctl ovs/route/show | grep -q '192.0.2.0/24'
 }
