@@ -14,10 +14,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 /* protobuf-c writes some fields that it does not know otherwise than they came,
  * for instance number 0. */
 static bool
-is_known(const Sluice__Request *request)
+is_known(const ProtobufCMessage *message)
 {
-    return (!request->base.n_unknown_fields
-            && (!request->spool || !request->spool->base.n_unknown_fields));
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    bool known = !message->n_unknown_fields;
+
+    for (unsigned int i = 0; i < type->n_fields && known; i++) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i];
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE
+            && field->label != PROTOBUF_C_LABEL_REPEATED) {
+            const ProtobufCMessage *const *inner = ALIGNED_CAST(
+                const ProtobufCMessage *const *,
+                (const char *) message + field->offset);
+            known = !*inner || is_known(*inner);
+        }
+    }
+    return known;
 }
 
 static void
@@ -25,7 +37,7 @@ take_message(struct slice message)
 {
     Sluice__Request *request = control_unpack_request(message);
 
-    if (request && is_known(request)) {
+    if (request && is_known(&request->base)) {
         size_t size = sluice__request__get_packed_size(request);
         uint8_t *packed = xmalloc(size + 1);
         ovs_assert(sluice__request__pack(request, packed) == size);
