@@ -258,7 +258,10 @@ include proxy-vm/image/automake.mk
 # The configuration's manual: its keys come from proxy-config.def.
 noinst_PROGRAMS += proxy-vm/common/gen-config-man
 proxy_vm_common_gen_config_man_CPPFLAGS = $(PROXY_CPPFLAGS)
-proxy_vm_common_gen_config_man_SOURCES = proxy-vm/common/gen-config-man.c
+proxy_vm_common_gen_config_man_SOURCES = \
+	proxy-vm/common/gen-config-man.c \
+	proxy-vm/common/man-text.c \
+	proxy-vm/common/man-text.h
 proxy_vm_common_gen_config_man_LDADD = $(PROXY_LIBS)
 docs/man/sluice.yaml.5: docs/man/sluice.yaml.5.in \
 		proxy-vm/common/gen-config-man$(EXEEXT)
@@ -268,6 +271,24 @@ docs/man/sluice.yaml.5: docs/man/sluice.yaml.5.in \
 	mv $@.tmp $@
 nodist_man_MANS = docs/man/sluice.yaml.5
 CLEANFILES += docs/man/sluice.yaml.5
+
+# That of what is counted: from counters.def, drop.def and gap.def.
+noinst_PROGRAMS += proxy-vm/common/gen-counters-man
+proxy_vm_common_gen_counters_man_CPPFLAGS = $(PROXY_CPPFLAGS)
+proxy_vm_common_gen_counters_man_SOURCES = \
+	proxy-vm/common/gen-counters-man.c \
+	proxy-vm/common/man-text.c \
+	proxy-vm/common/man-text.h
+proxy_vm_common_gen_counters_man_LDADD = $(PROXY_LIBS)
+docs/man/sluice-counters.7: docs/man/sluice-counters.7.in \
+		proxy-vm/common/gen-counters-man$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) docs/man && \
+	proxy-vm/common/gen-counters-man$(EXEEXT) \
+		< $(srcdir)/docs/man/sluice-counters.7.in > $@.tmp && \
+	mv $@.tmp $@
+nodist_man_MANS += docs/man/sluice-counters.7
+CLEANFILES += docs/man/sluice-counters.7
+EXTRA_DIST += docs/man/sluice-counters.7.in
 
 # For editors: a JSON schema of the same.
 noinst_PROGRAMS += proxy-vm/common/gen-config-schema

@@ -542,6 +542,7 @@ TESTS += \
 	tests/control/test-flows.py \
 	tests/control/test-kills.py \
 	tests/control/test-ledger.py \
+	tests/control/test-manuals.sh \
 	tests/control/test-receivers.py \
 	tests/control/test-reload.py \
 	tests/control/test-spool.py \
@@ -562,6 +563,7 @@ EXTRA_DIST += \
 	tests/control/test-flows.py \
 	tests/control/test-kills.py \
 	tests/control/test-ledger.py \
+	tests/control/test-manuals.sh \
 	tests/control/test-receivers.py \
 	tests/control/test-reload.py \
 	tests/control/test-spool.py \

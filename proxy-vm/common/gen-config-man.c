@@ -9,44 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "man-text.h"
 #include "proxy-config-keys.h"
 #include "rules.h"
-
-/* Writes a word as roff: nothing in it may be taken for a request. */
-static void
-put_word(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '"') {
-            fputs("\\(dq", stdout);
-        } else if (s[i] == '-') {
-            fputs("\\-", stdout);
-        } else {
-            putchar(s[i]);
-        }
-    }
-}
-
-/* Writes 's' in short lines, a sentence beginning on a new one. */
-static void
-put_text(const char *s)
-{
-    size_t column = 0;
-
-    while (*s) {
-        size_t n = strcspn(s, " ");
-        put_word(s, n);
-        column += n + 1;
-        bool end = n && s[n - 1] == '.';
-        s += n + strspn(s + n, " ");
-        if (!*s || end || column > 55) {
-            putchar('\n');
-            column = 0;
-        } else {
-            putchar(' ');
-        }
-    }
-}
 
 static void
 put_bounds(const struct config_key *key)
@@ -104,9 +69,10 @@ put_choices(const struct config_key *key)
     for (size_t i = 0; i < CONFIG_N_CHOICES; i++) {
         if (!strcmp(config_choices[i].key, key->name)) {
             fputs(".It Cm ", stdout);
-            put_word(config_choices[i].value, strlen(config_choices[i].value));
+            man_put_word(config_choices[i].value,
+                         strlen(config_choices[i].value));
             putchar('\n');
-            put_text(config_choices[i].help);
+            man_put_text(config_choices[i].help);
         }
     }
     puts(".El");
@@ -138,7 +104,7 @@ put_types(const struct config_section *section, const struct config_key *key)
             printf("%s ", any ? ","
                    : !strcmp(config_type_key_of(section), "type") ? "Type"
                    : "Kind");
-            put_word(t->type, strlen(t->type));
+            man_put_word(t->type, strlen(t->type));
             fputs(t->required ? " (required)" : "", stdout);
             any = true;
         }
@@ -157,12 +123,12 @@ put_section(const struct config_section *section)
     } else if (section->is_list) {
         puts("A list.");
     }
-    put_text(section->help);
+    man_put_text(section->help);
     puts(".Bl -tag -width Ds");
     for (size_t i = 0; i < section->n_keys; i++) {
         const struct config_key *key = &section->keys[i];
         printf(".It Cm %s\n", key->name);
-        put_text(key->help);
+        man_put_text(key->help);
         if (key->type == CONFIG_TYPE_CHOICE) {
             put_choices(key);
         }
@@ -183,7 +149,7 @@ put_actions(void)
         enum sluice_drop drop = rule_action_drop(i);
 
         printf(".It Cm %s\n", rule_action_name(i));
-        put_text(rule_action_text(i));
+        man_put_text(rule_action_text(i));
         if (drop) {
             printf("Counted as\n.Ql %s .\n", sluice_drop_name(drop));
         }
@@ -199,7 +165,7 @@ put_context_sets(void)
     puts(".Bl -tag -width usual");
 #define CONTEXT_SET(NAME, KEYS, TEXT)                   \
     puts(".It Cm " NAME);                               \
-    put_text(TEXT);                                     \
+    man_put_text(TEXT);                                 \
     printf(".br\n.Dl %s\n", KEYS);
 #include "context-sets.def"
 #undef CONTEXT_SET
