@@ -140,6 +140,15 @@ take_sd_name(struct cursor *c)
 }
 
 bool
+syslog_is_sd_name(struct slice s)
+{
+    struct cursor c = cursor_of(s);
+
+    take_sd_name(&c);
+    return !c.failed && !c.left;
+}
+
+bool
 syslog_sd_take(struct cursor *c, struct slice *ret_id)
 {
     cursor_expect(c, '[');

@@ -85,6 +85,10 @@ syslog_severity(uint8_t pri)
 void syslog_msg_parse(struct slice message, int64_t reference_ns,
                       struct syslog_msg *ret);
 
+/* Returns true if all of 's' is an SD-NAME (RFC 5424 section 6.3.3) that every
+ * receiver understands: 1 to SYSLOG_MAX_SD_NAME bytes of SYSLOG_C_SD_NAME. */
+bool syslog_is_sd_name(struct slice s);
+
 /* Takes one SD-ELEMENT (RFC 5424 section 6.3) off 'c', all but the validity
  * of its UTF-8 checked.  Returns true and its SD-ID in '*ret_id', or returns
  * false and fails 'c'. */

@@ -13,6 +13,7 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "proxy-config.h"
+#include "syslog-msg.h"
 #include "util.h"
 
 #define NAME_CHARACTERS \
@@ -141,12 +142,7 @@ is_sd_id(const char *s)
         || strspn(at + 1, "0123456789") != strlen(at + 1)) {
         return false;
     }
-    for (const char *p = s; p < at; p++) {
-        if (*p <= ' ' || *p >= 0x7f || strchr("=]\"", *p)) {
-            return false;
-        }
-    }
-    return true;
+    return syslog_is_sd_name(slice_of(s, at - s));
 }
 
 bool

@@ -16,6 +16,7 @@
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "packets.h"
+#include "syslog-msg.h"
 #include "util.h"
 #include "uuid-bytes.h"
 #include "yaml-map.h"
@@ -23,7 +24,6 @@
 enum {
     /* A VM with every key and ten values has some 25. */
     MAX_NODES = STATIC_MAX_VMS * 40,
-    MAX_SD_NAME = 32,           /* RFC 5424 section 6. */
     MAX_TENANT = 0xffffff,
 };
 
@@ -247,20 +247,6 @@ is_port(const char *s)
     return s[0] != '-' && strspn(s, allowed) == strlen(s);
 }
 
-/* RFC 5424 section 6: PRINTUSASCII except '=', SP, ']' and '"'. */
-static bool
-is_sd_name(const char *s)
-{
-    size_t n = strlen(s);
-
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] <= ' ' || s[i] > '~' || strchr("=]\"", s[i])) {
-            return false;
-        }
-    }
-    return n > 0 && n <= MAX_SD_NAME;
-}
-
 static bool
 is_reserved(const char *name)
 {
@@ -404,10 +390,11 @@ check_item(struct checker *c, const struct yaml_node *node)
                              list->n_children, max);
     } else if (!node->key) {
         return check_format(c, node, type);
-    } else if (!is_sd_name(node->key)) {
+    } else if (!syslog_is_sd_name(slice_from_string(node->key))) {
         return yaml_complain(c->path, node, "the key can't name structured "
                              "data; use 1 to %d ASCII characters other than "
-                             "space, '=', ']' and '\"'.", MAX_SD_NAME);
+                             "space, '=', ']', '\"' and backslash.",
+                             SYSLOG_MAX_SD_NAME);
     } else if (is_reserved(node->key)) {
         return yaml_complain(c->path, node, "the key names something that "
                              "Sluice says itself; choose another.");

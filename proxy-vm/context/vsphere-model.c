@@ -13,6 +13,7 @@
 #include "packets.h"
 #include "printable.h"
 #include "proxy-config.h"
+#include "syslog-msg.h"
 #include "util.h"
 #include "uuid-bytes.h"
 #include "vsphere-tags.h"
@@ -25,7 +26,7 @@ enum {
 /* Custom attributes are called that and their name. */
 #define CUSTOM_PREFIX "attr-"
 BUILD_ASSERT_DECL(VSPHERE_MAX_FIELD_NAME + sizeof CUSTOM_PREFIX - 1
-                  == VSPHERE_MAX_SD_NAME);
+                  == SYSLOG_MAX_SD_NAME);
 
 struct object {
     struct hmap_node node;      /* In 'objects', by 'ref'. */

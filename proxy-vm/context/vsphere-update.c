@@ -12,6 +12,7 @@
 #include "packets.h"
 #include "printable.h"
 #include "soap-reply.h"
+#include "syslog-msg.h"
 #include "util.h"
 
 enum form { TEXT, NAME, REF, NUMBER, DEVICES, VNICS, CUSTOM, FIELDS };
@@ -364,11 +365,11 @@ vsphere_update_destroy(struct vsphere_update *u)
 char *
 vsphere_sd_name(const char *prefix, const char *name, size_t size)
 {
-    size_t max = VSPHERE_MAX_SD_NAME - strlen(prefix);
+    size_t max = SYSLOG_MAX_SD_NAME - strlen(prefix);
     char *key = xasprintf("%s%.*s", prefix, (int) MIN(size, max), name);
 
     for (char *p = key; *p; p++) {
-        if (*p <= ' ' || *p > '~' || strchr("=]\"", *p)) {
+        if (!(syslog_classes[(uint8_t) *p] & SYSLOG_C_SD_NAME)) {
             *p = '_';
         }
     }

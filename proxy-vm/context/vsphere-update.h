@@ -19,7 +19,6 @@
 #include "openvswitch/list.h"
 
 enum {
-    VSPHERE_MAX_SD_NAME = 32,   /* RFC 5424 section 6. */
     VSPHERE_MAX_REF = 80,       /* Bytes of an object's id. */
     VSPHERE_MAX_TEXT = 512,     /* Bytes of a text. */
     VSPHERE_MAX_NAME = 255,     /* Bytes of a name. */

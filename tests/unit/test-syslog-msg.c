@@ -463,6 +463,34 @@ every_cut_of_a_message_keeps_the_fields_inside(void **state)
     }
 }
 
+static void
+an_sd_name_is_short_and_has_no_delimiters(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_sd_name;
+    } cases[] = {
+        { "a", true },
+        { "rack-2:row/4!", true },
+        { "abcdefghijklmnopqrstuvwxyz012345", true },
+        { "abcdefghijklmnopqrstuvwxyz0123456", false },
+        { "", false },
+        { "two words", false },
+        { "a=b", false },
+        { "a]b", false },
+        { "a\"b", false },
+        { "a\\b", false },
+        { "a\x7f", false },
+        { "\303\244", false },
+    };
+
+    (void) state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(syslog_is_sd_name(slice_from_string(cases[i].text)),
+                         cases[i].is_sd_name);
+    }
+}
+
 int
 main(void)
 {
@@ -480,6 +508,7 @@ main(void)
         cmocka_unit_test(rfc3339_times_are_converted),
         cmocka_unit_test(times_that_do_not_fit_are_left_out),
         cmocka_unit_test(a_missing_year_is_the_nearest_one),
+        cmocka_unit_test(an_sd_name_is_short_and_has_no_delimiters),
         cmocka_unit_test(every_cut_of_a_message_keeps_the_fields_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
