@@ -215,12 +215,6 @@ link_pending(struct spool *s, struct spool_pending *p)
     return error;
 }
 
-static bool
-queue_is_equal(const struct spool_queue *a, const struct spool_queue *b)
-{
-    return a->tenant == b->tenant && !strcmp(a->name, b->name);
-}
-
 /* Returns true if a batch of the group before the 'n'th, or a queue of that
  * one before its 'i'th, is in the same queue as this: '*ret' is how syncing
  * its directory ended then. */
@@ -231,7 +225,7 @@ was_synced(const struct spool *s, const int (*errors)[SPOOL_MAX_QUEUES],
     for (size_t j = n; j-- > 0; ) {
         const struct spool_pending *p = &s->pending[j];
         for (size_t k = 0; k < p->n_queues; k++) {
-            if (queue_is_equal(&p->queues[k], &s->pending[n].queues[i])) {
+            if (spool_queue_equal(&p->queues[k], &s->pending[n].queues[i])) {
                 *ret = errors[j][k];
                 return true;
             }

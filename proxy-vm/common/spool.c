@@ -50,6 +50,12 @@ spool_queue_init(struct spool_queue *queue, uint32_t tenant, const char *name)
 }
 
 bool
+spool_queue_equal(const struct spool_queue *a, const struct spool_queue *b)
+{
+    return a->tenant == b->tenant && !strcmp(a->name, b->name);
+}
+
+bool
 spool_parse_tenant(const char *name, uint32_t *ret)
 {
     size_t n = strspn(name, "0123456789");
@@ -134,8 +140,7 @@ struct spool_known *
 spool_find_known(struct spool *s, const struct spool_queue *queue)
 {
     for (size_t i = 0; i < s->n_known; i++) {
-        if (s->known[i].queue.tenant == queue->tenant
-            && !strcmp(s->known[i].queue.name, queue->name)) {
+        if (spool_queue_equal(&s->known[i].queue, queue)) {
             return &s->known[i];
         }
     }
@@ -187,8 +192,7 @@ spool_keep_open(struct spool *s, const struct spool_queue *queue)
 int
 spool_use_queue(struct spool *s, const struct spool_queue *queue, bool anew)
 {
-    bool keep = (s->kept.tenant == queue->tenant
-                 && !strcmp(s->kept.name, queue->name));
+    bool keep = spool_queue_equal(&s->kept, queue);
 
     if (keep && s->kept_fd >= 0 && !anew) {
         return s->kept_fd;

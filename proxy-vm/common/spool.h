@@ -75,6 +75,9 @@ bool spool_queue_name_is_valid(const char *name);
 bool spool_queue_init(struct spool_queue *queue, uint32_t tenant,
                       const char *name);
 
+/* Returns true if both are of the same tenant and have the same name. */
+bool spool_queue_equal(const struct spool_queue *, const struct spool_queue *);
+
 /* Finds all queues that are in the spool, whoever made them, sorted by tenant
  * and name.  '*ret' is malloc()ed and the caller's.  Returns 0 or a positive
  * errno. */

@@ -123,8 +123,7 @@ add_queue(const char *path OVS_UNUSED, uint32_t tenant, const char *name,
         return;
     }
     for (size_t i = 0; i < queues->n; i++) {
-        if (queues->all[i].tenant == tenant
-            && !strcmp(queues->all[i].name, name)) {
+        if (spool_queue_equal(&queues->all[i], &new)) {
             return;
         }
     }

@@ -121,8 +121,7 @@ static struct queue *
 find_queue(const struct restore *r, const struct spool_queue *id)
 {
     for (size_t i = 0; i < r->n_queues; i++) {
-        if (r->queues[i].id.tenant == id->tenant
-            && !strcmp(r->queues[i].id.name, id->name)) {
+        if (spool_queue_equal(&r->queues[i].id, id)) {
             return &r->queues[i];
         }
     }
