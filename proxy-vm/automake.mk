@@ -22,6 +22,8 @@ proxy_vm_libcommon_a_SOURCES = \
 	proxy-vm/common/proxy-config.h \
 	proxy-vm/common/counters.def \
 	proxy-vm/common/open-batch.h \
+	proxy-vm/common/program.c \
+	proxy-vm/common/program.h \
 	proxy-vm/common/spool.h \
 	proxy-vm/common/static-context.c \
 	proxy-vm/common/static-context.h \

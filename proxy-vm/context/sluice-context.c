@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "collector.h"
+#include "program.h"
 #include "proxy-config.h"
 #include "dump.h"
 #include "failpoint.h"
@@ -182,25 +183,6 @@ settings_of(const struct options *o)
     };
 }
 
-/* Blocks the signals that matter, and makes a descriptor that gives them. */
-static int
-catch_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        ovs_fatal(errno, "signals can't be received");
-    }
-    return fd;
-}
-
 /* Reads configuration and sources again.  Where the snapshot is can't change
  * while programs run: sluiced sees to it. */
 static void
@@ -257,7 +239,8 @@ main(int argc, char *argv[])
         fail(sentence);
     }
 
-    int signal_fd = catch_signals();
+    int signal_fd = program_catch_signals(SIGTERM, SIGINT, SIGHUP, SIGUSR1,
+                                          0);
     collector_run(collector);
     while (!(options.once && collector_is_settled(collector))
            && !take_signals(signal_fd, &options, collector)) {

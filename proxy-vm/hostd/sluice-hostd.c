@@ -31,6 +31,7 @@
 #include "openvswitch/vlog.h"
 #include "owners.h"
 #include "privileges.h"
+#include "program.h"
 #include "push.h"
 #include "report.h"
 #include "timeval.h"
@@ -99,17 +100,6 @@ add_proxy(struct options *o, char *arg)
 }
 
 static void
-parse_interval(struct options *o, const char *arg)
-{
-    if (!str_to_uint(arg, 10, &o->interval_ms)
-        || o->interval_ms < MIN_INTERVAL_MS
-        || o->interval_ms > HOST_REPORT_MAX_INTERVAL_MS) {
-        ovs_fatal(0, "--interval-ms: \"%s\" is not a number from %d to %d",
-                  arg, MIN_INTERVAL_MS, HOST_REPORT_MAX_INTERVAL_MS);
-    }
-}
-
-static void
 parse_options(int argc, char *argv[], struct options *o)
 {
     enum { OPT_KEY = UCHAR_MAX + 1, OPT_PUBLIC, OPT_GENERATE_KEY, OPT_PROXY,
@@ -139,7 +129,11 @@ parse_options(int argc, char *argv[], struct options *o)
         case OPT_GENERATE_KEY: o->generate_key = true; break;
         case OPT_PROXY: add_proxy(o, optarg); break;
         case OPT_DB: o->db = optarg; break;
-        case OPT_INTERVAL: parse_interval(o, optarg); break;
+        case OPT_INTERVAL:
+            o->interval_ms = program_parse_uint("interval-ms", optarg,
+                                                MIN_INTERVAL_MS,
+                                                HOST_REPORT_MAX_INTERVAL_MS);
+            break;
         case OPT_PROCESSES: o->see_processes = true; break;
         case OPT_SET_OWNER: o->set_owner = true; break;
         case OPT_USER: o->user = optarg; break;
@@ -300,23 +294,6 @@ wait(struct hostd *h)
     }
 }
 
-/* Blocks the signals that end it, and makes a descriptor that gives them. */
-static int
-catch_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        ovs_fatal(errno, "signals can't be received");
-    }
-    return fd;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -337,7 +314,7 @@ main(int argc, char *argv[])
     if (proc < 0) {
         ovs_fatal(errno, "/proc can't be opened");
     }
-    int signal_fd = catch_signals();
+    int signal_fd = program_catch_signals(SIGTERM, SIGINT, 0);
 
     char *db = (o.db ? xstrdup(o.db)
                 : xasprintf("unix:%s/db.sock", ovs_rundir()));

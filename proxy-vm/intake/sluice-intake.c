@@ -22,6 +22,7 @@
 #include "no-dump.h"
 #include "openvswitch/vlog.h"
 #include "pipeline.h"
+#include "program.h"
 #include "sandbox.h"
 #include "socket-util.h"
 #include "stats.h"
@@ -113,18 +114,6 @@ usage: %s --config FILE [--fd N [--n-fds M]]\n\
     exit(EXIT_SUCCESS);
 }
 
-static uint32_t
-parse_number(const char *option, const char *text, long long int max)
-{
-    long long int value;
-
-    if (!str_to_llong(text, 10, &value) || value < 1 || value > max) {
-        ovs_fatal(0, "--%s: \"%s\" is not a number from 1 to %lld", option,
-                  text, max);
-    }
-    return value;
-}
-
 static void
 parse_options(int argc, char *argv[], struct options *o)
 {
@@ -155,9 +144,12 @@ parse_options(int argc, char *argv[], struct options *o)
     while ((c = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
         switch (c) {
         case OPT_CONFIG: o->config_path = optarg; break;
-        case OPT_FD: o->fd = parse_number("fd", optarg, INT_MAX); break;
+        case OPT_FD:
+            o->fd = program_parse_uint("fd", optarg, 1, INT_MAX);
+            break;
         case OPT_N_FDS:
-            o->n_fds = parse_number("n-fds", optarg, TUNNEL_N_SOCKETS);
+            o->n_fds = program_parse_uint("n-fds", optarg, 1,
+                                          TUNNEL_N_SOCKETS);
             break;
         case OPT_LISTEN: o->listen = optarg; break;
         case OPT_PCAP: o->pcap = optarg; break;
@@ -167,10 +159,12 @@ parse_options(int argc, char *argv[], struct options *o)
         case OPT_PUBLIC_KEY: o->public_key = xstrdup(optarg); break;
         case OPT_HOST_KEYS: o->host_keys = optarg; break;
         case OPT_MAX_BYTES:
-            o->max_bytes = parse_number("max-bytes", optarg, 16 << 20);
+            o->max_bytes = program_parse_uint("max-bytes", optarg, 1,
+                                              16 << 20);
             break;
         case OPT_MAX_DELAY:
-            o->max_delay_ms = parse_number("max-delay-ms", optarg, 3600000);
+            o->max_delay_ms = program_parse_uint("max-delay-ms", optarg, 1,
+                                                 3600000);
             break;
         case 'h': usage(); break;
         case 'V':

@@ -8,7 +8,6 @@
  * Out: processes, the running configuration, answers. */
 #include <config.h>
 
-#include <errno.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <signal.h>
@@ -20,6 +19,7 @@
 
 #include "answer.h"
 #include "check-config.h"
+#include "program.h"
 #include "proxy-config.h"
 #include "control.h"
 #include "failpoint.h"
@@ -165,26 +165,6 @@ own_directory(void)
     return xstrdup(dirname(path));
 }
 
-/* Blocks the signals that matter, and makes a descriptor that gives them. */
-static int
-catch_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        ovs_fatal(errno, "signals can't be received");
-    }
-    return fd;
-}
-
 static void
 take_signals(int fd, struct master *master)
 {
@@ -238,7 +218,9 @@ main(int argc, char *argv[])
     }
     failpoints_init();
 
-    int signal_fd = catch_signals();
+    int signal_fd = program_catch_signals(SIGTERM, SIGINT, SIGHUP, SIGCHLD,
+                                          0);
+    signal(SIGPIPE, SIG_IGN);
     char *sentence = master_create(xstrdup(options.config),
                                    options.libexec ? xstrdup(options.libexec)
                                    : own_directory(), &master);

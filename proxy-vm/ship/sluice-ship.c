@@ -21,6 +21,7 @@
 #include "openvswitch/vlog.h"
 #include "util.h"
 
+#include "program.h"
 #include "proxy-config.h"
 #include "failpoint.h"
 #include "no-dump.h"
@@ -45,20 +46,6 @@ usage(void)
            "See sluice-ship(8).\n",
            program_name, program_name, program_name);
     exit(EXIT_SUCCESS);
-}
-
-/* Returns the number in 'arg', the argument of 'option'. */
-static unsigned int
-parse_uint(const char *option, const char *arg, unsigned int min,
-           unsigned int max)
-{
-    unsigned int value;
-
-    if (!str_to_uint(arg, 10, &value) || value < min || value > max) {
-        ovs_fatal(0, "--%s: \"%s\" is not a number from %u to %u", option,
-                  arg, min, max);
-    }
-    return value;
 }
 
 static void
@@ -246,17 +233,21 @@ parse_options(int argc, char *argv[], struct ship_options *o)
         case 'c': config = optarg; break;
         case 'p': set_string(&o->spool, optarg); break;
         case 'k': set_string(&o->key, optarg); break;
-        case 't': tenant = parse_uint(name, optarg, 1, MAX_TENANT); break;
+        case 't':
+            tenant = program_parse_uint(name, optarg, 1, MAX_TENANT);
+            break;
         case 'q': queue = optarg; break;
         case 's': server = optarg; break;
         case 'S': set_string(&o->stats, optarg); break;
         case 'i': set_string(&o->sd_id, optarg); break;
-        case HOLD: o->hold_ms = parse_uint(name, optarg, 0, MAX_MS); break;
+        case HOLD:
+            o->hold_ms = program_parse_uint(name, optarg, 0, MAX_MS);
+            break;
         case TIMEOUT:
-            timeout_ms = parse_uint(name, optarg, 100, MAX_MS);
+            timeout_ms = program_parse_uint(name, optarg, 100, MAX_MS);
             break;
         case BACKOFF:
-            o->backoff_max_ms = parse_uint(name, optarg, 100, MAX_MS);
+            o->backoff_max_ms = program_parse_uint(name, optarg, 100, MAX_MS);
             break;
         case '1': o->once = true; break;
         case GENERATE_KEY: generate = true; break;
@@ -301,26 +292,6 @@ parse_options(int argc, char *argv[], struct ship_options *o)
     }
 }
 
-/* Has the signals that mean something to us arrive at a descriptor, which it
- * returns.  SIGHUP wakes the loop: a file that was renamed is then seen. */
-static int
-catch_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    signal(SIGPIPE, SIG_IGN);   /* OpenSSL write()s to sockets. */
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0) {
-        ovs_fatal(errno, "can't catch signals");
-    }
-    return fd;
-}
-
 int
 main(int argc, char *argv[])
 {
@@ -339,7 +310,9 @@ main(int argc, char *argv[])
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     parse_options(argc, argv, &options);
 
-    int signals = catch_signals();
+    /* SIGHUP wakes the loop: a file that was renamed is then seen. */
+    int signals = program_catch_signals(SIGTERM, SIGINT, SIGHUP, 0);
+    signal(SIGPIPE, SIG_IGN);   /* OpenSSL write()s to sockets. */
     char *sentence = ship_create(&options, &ship);
     if (sentence) {
         ovs_fatal(0, "%s", sentence);

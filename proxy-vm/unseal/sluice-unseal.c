@@ -26,6 +26,7 @@
 
 #include "files.h"
 #include "no-dump.h"
+#include "program.h"
 #include "seal.h"
 #include "server.h"
 
@@ -74,20 +75,6 @@ usage(void)
            "Opens a tenant's sealed batches.  See sluice-unseal(8).\n",
            program_name, program_name, program_name, program_name);
     exit(EXIT_SUCCESS);
-}
-
-/* Returns the number in 'arg', the argument of 'option'. */
-static unsigned int
-parse_uint(const char *option, const char *arg, unsigned int min,
-           unsigned int max)
-{
-    unsigned int value;
-
-    if (!str_to_uint(arg, 10, &value) || value < min || value > max) {
-        ovs_fatal(0, "--%s: \"%s\" is not a number from %u to %u", option,
-                  arg, min, max);
-    }
-    return value;
 }
 
 static enum ship_format
@@ -144,7 +131,9 @@ read_command_line(int argc, char *argv[], struct options *o)
         const char *name = c == 'h' || c == '?' ? "help" : options[i].name;
         switch (c) {
         case 'k': o->key_file = optarg; break;
-        case 't': s->tenant = parse_uint(name, optarg, 1, MAX_TENANT); break;
+        case 't':
+            s->tenant = program_parse_uint(name, optarg, 1, MAX_TENANT);
+            break;
         case PUBLIC: o->public_file = optarg; break;
         case OUTPUT: o->output = optarg; break;
         case SYSLOG: o->syslog = optarg; break;
@@ -157,15 +146,19 @@ read_command_line(int argc, char *argv[], struct options *o)
         case CA: o->tls.ca_file = optarg; break;
         case CLIENT_NAME: o->tls.client_name = optarg; break;
         case USER: o->user = optarg; break;
-        case TIMEOUT: s->timeout_ms = parse_uint(name, optarg, 100, MAX_MS);
+        case TIMEOUT:
+            s->timeout_ms = program_parse_uint(name, optarg, 100, MAX_MS);
             break;
-        case MAX_BATCH: s->max_batch = parse_uint(name, optarg, 4096,
-                                                  DEFAULT_MAX_BATCH);
+        case MAX_BATCH:
+            s->max_batch = program_parse_uint(name, optarg, 4096,
+                                              DEFAULT_MAX_BATCH);
             break;
-        case MEMORY: s->max_memory = parse_uint(name, optarg, 1, 65536)
-                                     * (size_t) 1024 * 1024;
+        case MEMORY:
+            s->max_memory = (program_parse_uint(name, optarg, 1, 65536)
+                             * (size_t) 1024 * 1024);
             break;
-        case SESSIONS: s->max_sessions = parse_uint(name, optarg, 1, 4096);
+        case SESSIONS:
+            s->max_sessions = program_parse_uint(name, optarg, 1, 4096);
             break;
         case GENERATE_KEY: o->generate_key = true; break;
         case CHECK: o->check = true; break;
@@ -270,24 +263,6 @@ open_sink(const struct options *o)
     return sink;
 }
 
-/* Has the signals that end or rotate arrive at a descriptor. */
-static int
-catch_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (fd < 0) {
-        ovs_fatal(errno, "can't catch signals");
-    }
-    return fd;
-}
-
 /* Serves until a signal ends it.  Returns the exit status. */
 static int
 serve(struct options *o, struct unsealer *unsealer, struct server *server,
@@ -355,7 +330,8 @@ run(struct options *o)
 
     static uint8_t public[32];  /* 'o' outlives this function. */
     struct seal_key *key = read_key(o, public);
-    int signals = o->server.listen ? catch_signals() : -1;
+    int signals = (o->server.listen
+                   ? program_catch_signals(SIGTERM, SIGINT, SIGHUP, 0) : -1);
     if (o->tls.ca_file && (sentence = conn_tls_create(&o->tls, &tls))) {
         ovs_fatal(0, "%s", sentence);
     }
