@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Holds the manuals and documents against the programs: options, commands of
-# sluicectl, keys of the configuration, metrics, reasons and manuals themselves.  What a
-# program has must be told, and what is told must be there.
+# sluicectl, keys of the configuration, metrics, reasons, members of JSON, and
+# manuals themselves.  What a program has must be told, and what is told must
+# be there.
 #
-# In: the source tree.  Out: a sentence for each that is amiss; exit status 0 if
-# there is none.  Runs in: run-lint.
+# In: the source tree.  Out: a sentence for each that is amiss; exit status 0
+# if there is none.  Runs in: run-lint.
 import pathlib
 import re
 import sys
@@ -33,7 +34,8 @@ def names(path, macro):
 def strings(text):
     """What stands in quotation marks in C, put together where it is so."""
     text = text.replace("\\\n", " ")
-    for x in re.findall(r'"(?:[^"\\\n]|\\.)*"(?:\s*"(?:[^"\\\n]|\\.)*")*', text):
+    literal = r'"(?:[^"\\\n]|\\.)*"'
+    for x in re.findall(rf"{literal}(?:\s*{literal})*", text):
         yield re.sub(r'"\s*"', "", x)
 
 
@@ -221,6 +223,25 @@ def reasons_are_there():
                                f"{x}")
 
 
+# Members of a line as JSON.
+
+def members_are_told():
+    text = read("lib/json-line.c")
+    there = (set(re.findall(r'put_(?!literal)\w+\(&?o, "([a-z-]+)"',
+                            text))
+             | set(re.findall(r'\\"([a-z-]+)\\":', text)))
+    document = read("docs/formats.md")
+    section = document[document.index("## json"):document.index("## raw")]
+    told = set(re.findall(r"`([a-z][a-z-]+)`", section))
+    for x in sorted(there - told):
+        yield f"docs/formats.md: does not tell the member {x}"
+    columns = [cell for row in re.findall(r"^\| (`[^|]*) \|", section,
+                                          re.MULTILINE)
+               for cell in re.findall(r"`([a-z-]+)`", row)]
+    for x in sorted(set(columns) - there):
+        yield f"docs/formats.md: lib/json-line.c puts no member {x}"
+
+
 # Manuals.
 
 def manuals_are_there():
@@ -237,7 +258,8 @@ def manuals_are_there():
 def main():
     n_bad = 0
     for check in (options_are_told, commands_are_told, keys_are_there,
-                  metrics_are_told, reasons_are_there, manuals_are_there):
+                  metrics_are_told, reasons_are_there, members_are_told,
+                  manuals_are_there):
         for complaint in dict.fromkeys(check()):
             print(complaint)
             n_bad += 1

@@ -14,6 +14,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 
 # Whose names people meet, and the document that tells them all.
 DOCUMENTED = {
+    "lib/rfc5424-params.def": "docs/formats.md",
     "lib/rule-actions.def": "docs/rules.md",
     "lib/tlv.def": "docs/man/log_tunnel.7",
     "ovs-ext/sluice/lib/drop-reasons.def": "docs/man/log_tunnel.7",
