@@ -574,16 +574,17 @@ stop_rest(struct master *m)
 {
     struct child *context = supervisor_find(&m->supervisor, "context");
     struct child *child;
-    bool ships = false;
 
     LIST_FOR_EACH (child, node, &m->supervisor.children) {
         if (child != context) {
             child_stop(child, ship_patience_ms(m->config));
-            ships = true;
         }
     }
-    if (!ships && context) {
+    /* Frees those that do not run, about whose end no signal comes. */
+    supervisor_run(&m->supervisor);
+    if (context && ovs_list_is_singleton(&m->supervisor.children)) {
         child_stop(context, CONTEXT_PATIENCE_MS);
+        supervisor_run(&m->supervisor);
     }
 }
 
@@ -600,7 +601,6 @@ master_run(struct master *m)
     if (m->stopping && !supervisor_find(&m->supervisor, "intake")) {
         m->intake = NULL;
         stop_rest(m);
-        supervisor_run(&m->supervisor);
     }
 }
 

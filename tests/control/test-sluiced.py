@@ -425,6 +425,18 @@ def stopping_goes_along_the_way_of_a_line():
         assert not os.path.exists(s.socket)
 
 
+def a_program_that_does_not_run_needs_no_stopping():
+    with Sluiced() as s:
+        s.set_mode("sluice-ship-7", "crash")
+        s.set_mode("sluice-ship-8", "crash")
+        s.start()
+        for name in ("ship-7", "ship-8"):
+            # The pause before it is started again is 1.6 s now.
+            wait_for("ends", lambda name=name:
+                     s.program(name)["restarts"] > 6, 60)
+        equal(s.stop(), 0)
+
+
 def a_program_that_does_not_stop_is_killed():
     with Sluiced() as s:
         s.set_mode("sluice-ship-8", "stubborn")
@@ -525,6 +537,7 @@ main([
     what_cannot_change_is_refused,
     a_port_in_use_is_refused_and_the_old_one_stays,
     stopping_goes_along_the_way_of_a_line,
+    a_program_that_does_not_run_needs_no_stopping,
     a_program_that_does_not_stop_is_killed,
     no_program_outlives_a_killed_master,
     a_second_master_is_refused,
