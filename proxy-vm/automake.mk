@@ -29,6 +29,8 @@ proxy_vm_libcommon_a_SOURCES = \
 	proxy-vm/common/static-context.h \
 	proxy-vm/common/stats.c \
 	proxy-vm/common/stats.h \
+	proxy-vm/common/taken.c \
+	proxy-vm/common/taken.h \
 	proxy-vm/common/tunnel-sockets.c \
 	proxy-vm/common/tunnel-sockets.h \
 	proxy-vm/common/uuid-bytes.c \

@@ -24,6 +24,7 @@
 #include "no-dump.h"
 #include "openvswitch/poll-loop.h"
 #include "openvswitch/vlog.h"
+#include "taken.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(context);
@@ -37,12 +38,15 @@ struct options {
     struct config *parsed;      /* The configuration, or null. */
     char *host_key_file;        /* Likewise. */
     bool once;
+    int report_fd;              /* See taken.h; or -1. */
+    uint64_t stamp;             /* Of the configuration read last, */
+    bool refused;               /* and whether it was wrong. */
 };
 
 static void OVS_NO_RETURN
 usage(void)
 {
-    printf("Usage: sluice-context --config FILE [--once]\n"
+    printf("Usage: sluice-context --config FILE [--once] [--report-fd N]\n"
            "       sluice-context --static FILE --snapshot FILE [--once]\n"
            "       sluice-context --dump SNAPSHOT\n"
            "Writes what is known about virtual machines into a snapshot.\n\n"
@@ -51,6 +55,8 @@ usage(void)
            "  --static FILE     what is known, see sluice-context.yaml(5)\n"
            "  --snapshot FILE   snapshot to write\n"
            "  --once            write the snapshot and exit\n"
+           "  --report-fd N     tell sluiced there which configuration is in "
+           "use\n"
            "  --dump SNAPSHOT   print a snapshot and exit\n"
            "  -h, --help        print this and exit\n"
            "  -V, --version     print the version and exit\n");
@@ -103,6 +109,7 @@ parse_options(int argc, char *argv[])
         OPT_STATIC,
         OPT_SNAPSHOT,
         OPT_ONCE,
+        OPT_REPORT_FD,
         OPT_DUMP,
         VLOG_OPTION_ENUMS,
     };
@@ -111,13 +118,14 @@ parse_options(int argc, char *argv[])
         { "static", required_argument, NULL, OPT_STATIC },
         { "snapshot", required_argument, NULL, OPT_SNAPSHOT },
         { "once", no_argument, NULL, OPT_ONCE },
+        { "report-fd", required_argument, NULL, OPT_REPORT_FD },
         { "dump", required_argument, NULL, OPT_DUMP },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         VLOG_LONG_OPTIONS,
         { NULL, 0, NULL, 0 },
     };
-    struct options o = { .config = NULL };
+    struct options o = { .report_fd = -1 };
     int c;
 
     while ((c = getopt_long(argc, argv, "hVv::", long_options, NULL)) != -1) {
@@ -126,6 +134,9 @@ parse_options(int argc, char *argv[])
         case OPT_STATIC: set_string(&o.static_file, optarg); break;
         case OPT_SNAPSHOT: set_string(&o.snapshot, optarg); break;
         case OPT_ONCE: o.once = true; break;
+        case OPT_REPORT_FD:
+            o.report_fd = program_parse_uint("report-fd", optarg, 1, INT_MAX);
+            break;
         case OPT_DUMP: dump(optarg);
         case 'h': usage();
         case 'V':
@@ -152,8 +163,10 @@ static char *
 read_config(struct options *o)
 {
     struct config *config;
+    o->stamp = o->config ? taken_stamp(o->config) : 0;
     char *sentence = o->config ? config_load(o->config, &config) : NULL;
 
+    o->refused = sentence != NULL;
     if (o->config && !sentence) {
         free(o->snapshot);
         o->snapshot = config_path_snapshot(config);
@@ -210,6 +223,9 @@ take_signals(int fd, struct options *o, struct collector *collector)
     while (read(fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGHUP) {
             reload(o, collector);
+            /* Publishes, unless that was done a moment ago. */
+            collector_run(collector);
+            taken_tell(o->report_fd, o->stamp, o->refused);
         } else if (info.ssi_signo == SIGUSR1) {
             collector_reload(collector);
         } else {
@@ -229,6 +245,9 @@ main(int argc, char *argv[])
     /* Where standard error goes is for the service manager to say. */
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     struct options options = parse_options(argc, argv);
+    int signal_fd = program_catch_signals(SIGTERM, SIGINT, SIGHUP, SIGUSR1,
+                                          0);
+    taken_init(options.report_fd);
     failpoints_init();
     char *sentence = read_config(&options);
     if (!sentence) {
@@ -239,9 +258,8 @@ main(int argc, char *argv[])
         fail(sentence);
     }
 
-    int signal_fd = program_catch_signals(SIGTERM, SIGINT, SIGHUP, SIGUSR1,
-                                          0);
     collector_run(collector);
+    taken_tell(options.report_fd, options.stamp, false);
     while (!(options.once && collector_is_settled(collector))
            && !take_signals(signal_fd, &options, collector)) {
         collector_wait(collector);

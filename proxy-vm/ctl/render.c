@@ -67,6 +67,10 @@ render_status(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         ds_put_format(out, "The latest reload was refused: %s\n",
                       status->refused);
     }
+    if (status->not_taken[0]) {
+        ds_put_format(out, "It is not in use everywhere: %s\n",
+                      status->not_taken);
+    }
     ds_put_char(out, '\n');
 
     table_init(&t, columns, ARRAY_SIZE(columns));

@@ -103,6 +103,10 @@ ask(const struct options *options, const struct verb *verb)
     if (response->error[0]) {
         fprintf(stderr, "sluicectl: %s\n", response->error);
         status = EXIT_FAILURE;
+    } else if (verb->verb == SLUICE__VERB__RELOAD && response->status
+               && response->status->not_taken[0]) {
+        fprintf(stderr, "sluicectl: %s\n", response->status->not_taken);
+        status = EXIT_FAILURE;
     }
     control_free_response(response);
     return print(&text, status);

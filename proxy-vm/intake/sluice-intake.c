@@ -26,6 +26,7 @@
 #include "sandbox.h"
 #include "socket-util.h"
 #include "stats.h"
+#include "taken.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -36,6 +37,8 @@ struct options {
     char *listen;               /* ADDRESS:PORT, or null. */
     int fd;                     /* First socket handed over, or -1. */
     unsigned int n_fds;         /* Sockets handed over. */
+    int report_fd;              /* See taken.h; or -1. */
+    uint64_t stamp;             /* Of 'config', likewise. */
     char *pcap;
     char *spool;
     char *run;
@@ -79,8 +82,8 @@ catch_signals(void)
     sigaction(SIGHUP, &action, NULL);
     sigaction(SIGUSR1, &action, NULL);
 
-    /* sluiced starts its programs with these blocked.  One that came since the
-     * configuration was read arrives now. */
+    /* sluiced starts its programs with these blocked.  One that came since
+     * arrives now. */
     sigemptyset(&set);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
@@ -92,13 +95,14 @@ usage(void)
 {
     printf("\
 %s: puts log packets from the tunnel into the spool\n\
-usage: %s --config FILE [--fd N [--n-fds M]]\n\
+usage: %s --config FILE [--fd N [--n-fds M]] [--report-fd N]\n\
        %s (--listen ADDRESS:PORT | --pcap FILE) --spool DIR --run DIR\n\
           [--snapshot FILE] [--public-key FILE]\n\
 \n\
   --config FILE        the proxy's configuration, see sluice.yaml(5)\n\
   --fd N               receive from the UDP socket that is descriptor N\n\
   --n-fds M            and from those that follow it, M in all\n\
+  --report-fd N        tell sluiced there which configuration is in use\n\
   --listen ADDR:PORT   receive there; [ADDR]:PORT for IPv6\n\
   --pcap FILE          read a capture, put all of it into the spool, and end\n\
   --spool DIR          where batches go\n\
@@ -118,7 +122,8 @@ static void
 parse_options(int argc, char *argv[], struct options *o)
 {
     enum {
-        OPT_CONFIG = UCHAR_MAX + 1, OPT_FD, OPT_N_FDS, OPT_LISTEN, OPT_PCAP, OPT_SPOOL,
+        OPT_CONFIG = UCHAR_MAX + 1, OPT_FD, OPT_N_FDS,
+        OPT_REPORT_FD, OPT_LISTEN, OPT_PCAP, OPT_SPOOL,
         OPT_RUN, OPT_SNAPSHOT, OPT_PUBLIC_KEY, OPT_HOST_KEYS, OPT_MAX_BYTES,
         OPT_MAX_DELAY,
     };
@@ -126,6 +131,7 @@ parse_options(int argc, char *argv[], struct options *o)
         { "config", required_argument, NULL, OPT_CONFIG },
         { "fd", required_argument, NULL, OPT_FD },
         { "n-fds", required_argument, NULL, OPT_N_FDS },
+        { "report-fd", required_argument, NULL, OPT_REPORT_FD },
         { "listen", required_argument, NULL, OPT_LISTEN },
         { "pcap", required_argument, NULL, OPT_PCAP },
         { "spool", required_argument, NULL, OPT_SPOOL },
@@ -150,6 +156,9 @@ parse_options(int argc, char *argv[], struct options *o)
         case OPT_N_FDS:
             o->n_fds = program_parse_uint("n-fds", optarg, 1,
                                           TUNNEL_N_SOCKETS);
+            break;
+        case OPT_REPORT_FD:
+            o->report_fd = program_parse_uint("report-fd", optarg, 1, INT_MAX);
             break;
         case OPT_LISTEN: o->listen = optarg; break;
         case OPT_PCAP: o->pcap = optarg; break;
@@ -184,6 +193,7 @@ static void
 apply_config(struct options *o)
 {
     if (o->config_path) {
+        o->stamp = taken_stamp(o->config_path);
         char *error = config_load(o->config_path, &o->config);
         if (error) {
             ovs_fatal(0, "%s", error);
@@ -257,6 +267,7 @@ static void
 reload(struct options *o, struct pipeline *pipeline)
 {
     struct config *new_config = NULL;
+    uint64_t stamp = o->config_path ? taken_stamp(o->config_path) : 0;
     char *error = (o->config_path ? config_load(o->config_path, &new_config)
                    : xstrdup("there is no configuration to read again"));
     failpoint(FAIL_INTAKE_LOADED);
@@ -267,11 +278,13 @@ reload(struct options *o, struct pipeline *pipeline)
         VLOG_WARN("the configuration that runs is kept: %s", error);
         free(error);
         config_destroy(new_config);
+        taken_tell(o->report_fd, stamp, true);
         return;
     }
     config_destroy(o->config);
     o->config = new_config;
     failpoint(FAIL_INTAKE_RELOADED);
+    taken_tell(o->report_fd, stamp, false);
 }
 
 static void
@@ -447,6 +460,7 @@ main(int argc, char *argv[])
     struct options o = {
         .fd = -1,
         .n_fds = 1,
+        .report_fd = -1,
         .port = 6081,
         .option_class = 0xff53,
         .receive_buffer = 32 << 20,
@@ -456,11 +470,12 @@ main(int argc, char *argv[])
 
     set_program_name(argv[0]);
     no_dump();
+    catch_signals();
     failpoints_init();
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     parse_options(argc, argv, &o);
+    taken_init(o.report_fd);
     apply_config(&o);
-    catch_signals();
     make_directory(o.run);
     make_directory(o.spool);
 
@@ -475,6 +490,7 @@ main(int argc, char *argv[])
         enter_sandbox(&o, &sockets);
         check(pipeline_recover(pipeline));
         VLOG_INFO("receiving");
+        taken_tell(o.report_fd, o.stamp, false);
         receive_loop(&o, pipeline, receive, stats);
     } else {
         check(pipeline_recover(pipeline));

@@ -27,6 +27,7 @@ struct draft {
            allocated_sources, allocated_snapshots;
     void **owned;
     size_t n_owned, allocated_owned;
+    uint64_t ticket;            /* Not 0: the answer is to come. */
 };
 
 /* Makes 'p' part of 'd', which will free it. */

@@ -188,6 +188,8 @@ answer_status(struct master *m, struct draft *d)
         status->changes[status->n_changes++] = change;
     }
     status->more_changes = m->changes.n_more;
+    char *not_taken = master_not_taken(m, m->stamp);
+    status->not_taken = own(d, not_taken ? not_taken : xstrdup(""));
     LIST_FOR_EACH (child, node, &m->supervisor.children) {
         Sluice__Program *program = own(d, xmalloc(sizeof *program));
         sluice__program__init(program);
@@ -205,7 +207,27 @@ void
 answer_reload(struct master *m, struct draft *d)
 {
     d->response.error = own_string(d, master_reload(m));
-    answer_status(m, d);
+    if (m->refused) {
+        answer_status(m, d);
+    } else {
+        d->ticket = m->stamp;
+    }
+}
+
+bool
+answer_later(void *master_, uint64_t ticket, bool over, struct ofpbuf *out)
+{
+    struct master *master = master_;
+    struct draft d;
+
+    if (!over && master_is_behind(master, ticket)) {
+        return false;
+    }
+    draft_init(&d);
+    answer_status(master, &d);
+    draft_put(&d, out);
+    draft_uninit(&d);
+    return true;
 }
 
 enum does { ASKS, ACTS };
@@ -234,7 +256,7 @@ only_asks(Sluice__Verb verb)
     return verb == SLUICE__VERB__CONTEXT_STATS;
 }
 
-void
+uint64_t
 answer_request(void *master, struct slice message, bool may_change,
                struct ofpbuf *out)
 {
@@ -244,7 +266,7 @@ answer_request(void *master, struct slice message, bool may_change,
     if (!request) {
         answer_error("the request can't be read; use a sluicectl of "
                      "sluiced's version.", out);
-        return;
+        return 0;
     }
 
     draft_init(&d);
@@ -267,7 +289,9 @@ answer_request(void *master, struct slice message, bool may_change,
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         if (verbs[i].verb == request->verb) {
             verbs[i].answer(master, &d);
-            draft_put(&d, out);
+            if (!d.ticket) {
+                draft_put(&d, out);
+            }
             goto out;
         }
     }
@@ -277,4 +301,5 @@ answer_request(void *master, struct slice message, bool may_change,
 out:
     draft_uninit(&d);
     control_free_request(request);
+    return d.ticket;
 }

@@ -9,16 +9,24 @@
 #define SLUICE_ANSWER_H 1
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "slice.h"
 
 struct master;
 struct ofpbuf;
 
-/* Appends to 'out' the answer to 'request'; messages with their headers.
+/* Appends to 'out' the answer to 'request', messages with their headers, and
+ * returns 0; or returns the ticket to ask answer_later() with: see control.h.
  * Without 'may_change' only what changes nothing is done. */
-void answer_request(void *master, struct slice request, bool may_change,
-                    struct ofpbuf *out);
+uint64_t answer_request(void *master, struct slice request, bool may_change,
+                        struct ofpbuf *out);
+
+/* Appends to 'out' the answer to a reload that 'ticket' is of, once the
+ * programs that run have taken the configuration, or if time is 'over': then
+ * it says who has not.  Returns false if that is still to come. */
+bool answer_later(void *master, uint64_t ticket, bool over,
+                  struct ofpbuf *out);
 
 /* Appends a message that holds nothing but 'sentence'. */
 void answer_error(const char *sentence, struct ofpbuf *out);

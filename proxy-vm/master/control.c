@@ -29,7 +29,9 @@ static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(5, 20);
 
 enum {
     MAX_CLIENTS = 32,
-    PATIENCE_MS = 10 * 1000,    /* For a request, and for taking an answer. */
+    PATIENCE_MS = 10 * 1000,    /* For a request, for an answer to come, and
+                                 * for taking it. */
+    RECEIVE_SIZE = 4096,        /* At a time. */
     MAX_GROUPS = 256,           /* Of a peer. */
 };
 
@@ -37,6 +39,8 @@ struct client {
     struct ovs_list node;       /* In struct control's 'clients'. */
     int fd;
     struct control_reader reader;
+    struct ofpbuf in;           /* What was received and is not read yet. */
+    uint64_t ticket;            /* For the answer that is to come; or 0. */
     struct ofpbuf out;          /* What is still to be sent. */
     long long int deadline_ms;
     bool last;                  /* Close once 'out' is sent. */
@@ -49,6 +53,7 @@ struct control {
     struct ovs_list clients;
     size_t n_clients;
     control_answer_func *answer;
+    control_later_func *later;
     void *aux;
 };
 
@@ -82,8 +87,8 @@ listen_at(const char *path, int *ret_fd)
 }
 
 char *
-control_create(const char *path, control_answer_func *answer, void *aux,
-               struct control **ret)
+control_create(const char *path, control_answer_func *answer,
+               control_later_func *later, void *aux, struct control **ret)
 {
     int fd = -1;
     int error = listen_at(path, &fd);
@@ -98,6 +103,7 @@ control_create(const char *path, control_answer_func *answer, void *aux,
     control->fd = fd;
     ovs_list_init(&control->clients);
     control->answer = answer;
+    control->later = later;
     control->aux = aux;
     *ret = control;
     return NULL;
@@ -110,6 +116,7 @@ client_destroy(struct control *control, struct client *client)
     control->n_clients--;
     close(client->fd);
     control_reader_destroy(&client->reader);
+    ofpbuf_uninit(&client->in);
     ofpbuf_uninit(&client->out);
     free(client);
 }
@@ -191,6 +198,7 @@ accept_client(struct control *control, int fd)
 
     client->fd = fd;
     control_reader_init(&client->reader);
+    ofpbuf_init(&client->in, 0);
     ofpbuf_init(&client->out, 0);
     client->deadline_ms = time_msec() + PATIENCE_MS;
     ovs_list_push_back(&control->clients, &client->node);
@@ -209,26 +217,45 @@ accept_client(struct control *control, int fd)
     }
 }
 
-/* Takes what 'client' sent.  Returns false if it is gone. */
+/* Receives from 'client', unless something is still to be read.  Returns false
+ * if it is gone. */
 static bool
-client_read(struct control *control, struct client *client)
+client_receive(struct client *client)
 {
-    uint8_t buffer[4096];
-    ssize_t n = recv(client->fd, buffer, sizeof buffer, 0);
-
+    if (client->in.size) {
+        return true;
+    }
+    ofpbuf_clear(&client->in);
+    ofpbuf_prealloc_tailroom(&client->in, RECEIVE_SIZE);
+    ssize_t n = recv(client->fd, client->in.data, RECEIVE_SIZE, 0);
     if (n <= 0) {
         return n < 0 && (errno == EAGAIN || errno == EINTR);
     }
+    client->in.size = n;
+    return true;
+}
 
-    struct slice in = slice_of(buffer, n);
-    while (in.size && !client->last) {
-        switch (control_reader_push(&client->reader, &in)) {
+/* Takes what 'client' sent, up to a request whose answer is to come.  Returns
+ * false if it is gone. */
+static bool
+client_read(struct control *control, struct client *client)
+{
+    if (!client_receive(client)) {
+        return false;
+    }
+
+    while (client->in.size && !client->last && !client->ticket) {
+        struct slice in = slice_of(client->in.data, client->in.size);
+        enum control_status status = control_reader_push(&client->reader, &in);
+
+        ofpbuf_pull(&client->in, client->in.size - in.size);
+        switch (status) {
         case CONTROL_MORE:
             break;
         case CONTROL_READY:
-            control->answer(control->aux,
-                            control_reader_message(&client->reader),
-                            client->may_change, &client->out);
+            client->ticket = control->answer(
+                control->aux, control_reader_message(&client->reader),
+                client->may_change, &client->out);
             control_reader_next(&client->reader);
             client->deadline_ms = time_msec() + PATIENCE_MS;
             break;
@@ -237,7 +264,7 @@ client_read(struct control *control, struct client *client)
                       "sluicectl of sluiced's version.");
             break;
         }
-        if (client->out.size > CONTROL_FRAME_MAX && in.size) {
+        if (client->out.size > CONTROL_FRAME_MAX && client->in.size) {
             turn_away(client, "requests come faster than answers are taken; "
                       "wait for each answer.");
         }
@@ -266,11 +293,20 @@ client_write(struct client *client)
 static bool
 client_run(struct control *control, struct client *client)
 {
-    if (time_msec() >= client->deadline_ms) {
+    bool over = time_msec() >= client->deadline_ms;
+
+    if (client->ticket) {
+        if (control->later(control->aux, client->ticket, over,
+                           &client->out)) {
+            client->ticket = 0;
+            client->deadline_ms = time_msec() + PATIENCE_MS;
+        }
+    } else if (over) {
         return false;
     }
     /* No further request until the answer is taken. */
-    if (!client->out.size && !client_read(control, client)) {
+    if (!client->out.size && !client->ticket
+        && !client_read(control, client)) {
         return false;
     }
     return !client->out.size || client_write(client);
@@ -305,7 +341,15 @@ control_wait(const struct control *control)
         poll_fd_wait(control->fd, POLLIN);
     }
     LIST_FOR_EACH (client, node, &control->clients) {
-        poll_fd_wait(client->fd, client->out.size ? POLLOUT : POLLIN);
+        if (client->out.size) {
+            poll_fd_wait(client->fd, POLLOUT);
+        } else if (client->ticket) {
+            /* What it waits for is what the master waits for. */
+        } else if (client->in.size) {
+            poll_immediate_wake();
+        } else {
+            poll_fd_wait(client->fd, POLLIN);
+        }
         poll_timer_wait_until(client->deadline_ms);
     }
 }

@@ -11,6 +11,7 @@
 #define SLUICE_CONTROL_H 1
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "slice.h"
 
@@ -18,15 +19,22 @@ struct control;
 struct ofpbuf;
 
 /* Answers 'request', a message without its header, by appending to 'out' one
- * or more messages with theirs.  Without 'may_change', whoever sent it is not
- * to change anything. */
-typedef void control_answer_func(void *aux, struct slice request,
-                                 bool may_change, struct ofpbuf *out);
+ * or more messages with theirs, and returns 0.  Or returns something else, if
+ * the answer is still to come: the ticket to ask for it with.  Without
+ * 'may_change', whoever sent it is not to change anything. */
+typedef uint64_t control_answer_func(void *aux, struct slice request,
+                                     bool may_change, struct ofpbuf *out);
+
+/* Appends the answer that 'ticket' is for to 'out' and returns true; or
+ * returns false if it is still to come, which it must not be if time is
+ * 'over'. */
+typedef bool control_later_func(void *aux, uint64_t ticket, bool over,
+                                struct ofpbuf *out);
 
 /* Listens at 'path', in place of whatever socket is there.  Returns null and
  * '*ret', or a malloc()ed sentence. */
-char *control_create(const char *path, control_answer_func *, void *aux,
-                     struct control **ret);
+char *control_create(const char *path, control_answer_func *,
+                     control_later_func *, void *aux, struct control **ret);
 void control_destroy(struct control *);
 
 void control_run(struct control *);

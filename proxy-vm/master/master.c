@@ -31,6 +31,10 @@ VLOG_DEFINE_THIS_MODULE(master);
 /* Packets wait in the socket while intake is away, and not for long. */
 enum { INTAKE_BACKOFF_MAX_MS = 50 };
 
+/* How long it may take the programs to read the configuration, before a word
+ * is said about it. */
+enum { TAKE_PATIENCE_MS = 10 * 1000 };
+
 /* How long the programs may take to stop. */
 enum {
     INTAKE_PATIENCE_MS = 10 * 1000, /* It flushes into the spool. */
@@ -87,13 +91,22 @@ program_args(const struct master *m, const char *what, size_t *ret_n)
     return argv;
 }
 
+/* Has a program report, as supervisor.h says. */
+static void
+add_report_fd(char **argv, size_t *n)
+{
+    argv[(*n)++] = xstrdup("--report-fd");
+    argv[(*n)++] = xasprintf("%d", CHILD_FD);
+}
+
 static void
 add_context(struct master *m)
 {
     size_t n;
     char **argv = program_args(m, "context", &n);
 
-    supervisor_add(&m->supervisor, "context", &argv);
+    add_report_fd(argv, &n);
+    supervisor_add(&m->supervisor, "context", &argv)->reports = true;
 }
 
 static void
@@ -120,8 +133,9 @@ add_intake(struct master *m)
     size_t n;
     char **argv = program_args(m, "intake", &n);
 
+    add_report_fd(argv, &n);
     argv[n++] = xstrdup("--fd");
-    argv[n++] = xasprintf("%d", CHILD_FD);
+    argv[n++] = xasprintf("%d", CHILD_FD + 1);
     argv[n++] = xstrdup("--n-fds");
     argv[n++] = xasprintf("%u", m->sockets.n);
     if (intake_user(m)) {
@@ -129,6 +143,7 @@ add_intake(struct master *m)
         argv[n++] = config_path_host_keys(m->config);
     }
     m->intake = supervisor_add(&m->supervisor, "intake", &argv);
+    m->intake->reports = true;
     m->intake->sockets = &m->sockets;
     m->intake->backoff_max_ms = INTAKE_BACKOFF_MAX_MS;
     m->intake->user = intake_user(m);
@@ -178,6 +193,21 @@ open_spool(struct master *m)
                         ovs_strerror(error)));
 }
 
+/* Makes 'config', whose text is 'text', what the programs read. */
+static char *
+publish(struct master *m, const struct config *config, const char *text,
+        size_t size)
+{
+    char *sentence = setup_publish(config, intake_user(m), text, size);
+
+    if (!sentence) {
+        char *path = config_path_running(config);
+        m->stamp = taken_stamp(path);
+        free(path);
+    }
+    return sentence;
+}
+
 /* All that must succeed before anything is started. */
 static char *
 prepare(struct master *m, const char *text, size_t size)
@@ -218,8 +248,10 @@ prepare(struct master *m, const char *text, size_t size)
             sentence = setup_bind(m->config, NULL, &m->sockets);
         }
     }
-    return (sentence ? sentence
-            : setup_publish(m->config, intake_user(m), text, size));
+    if (!sentence) {
+        sentence = publish(m, m->config, text, size);
+    }
+    return sentence;
 }
 
 char *
@@ -524,7 +556,7 @@ reload(struct master *m)
         sentence = setup_bind(new, &m->sockets, &sockets);
     }
     if (!sentence) {
-        sentence = setup_publish(new, intake_user(m), text, size);
+        sentence = publish(m, new, text, size);
     }
     free(text);
 
@@ -543,7 +575,9 @@ master_reload(struct master *m)
     free(m->refused);
     service_reloading();
     m->refused = reload(m);
-    service_ready();
+    if (m->refused && !m->taken_until_ms) {
+        service_ready();
+    }
     if (m->refused) {
         VLOG_WARN("the configuration that runs is kept: %s", m->refused);
     } else {
@@ -553,8 +587,91 @@ master_reload(struct master *m)
         VLOG_INFO("%s: loaded, %u tenants: %s", m->config_path,
                   m->config->tenants_count, ds_cstr(&changes));
         ds_destroy(&changes);
+        m->taken_until_ms = time_msec() + TAKE_PATIENCE_MS;
     }
     return m->refused;
+}
+
+bool
+master_is_behind(const struct master *m, uint64_t stamp)
+{
+    const struct child *child;
+
+    LIST_FOR_EACH (child, node, &m->supervisor.children) {
+        if (child_is_behind(child, stamp)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+char *
+master_not_taken(const struct master *m, uint64_t stamp)
+{
+    struct ds behind = DS_EMPTY_INITIALIZER;
+    struct ds refused = DS_EMPTY_INITIALIZER;
+    struct ds s = DS_EMPTY_INITIALIZER;
+    const struct child *child;
+
+    LIST_FOR_EACH (child, node, &m->supervisor.children) {
+        struct ds *names = (child_is_behind(child, stamp) ? &behind
+                            : child->taken.refused ? &refused : NULL);
+        if (names) {
+            ds_put_format(names, "%s%s", names->length ? ", " : "",
+                          child->name);
+        }
+    }
+    if (refused.length) {
+        ds_put_format(&s, "the configuration could not be used by %s, and the "
+                      "one before stays there; the log says why.",
+                      ds_cstr(&refused));
+    }
+    if (behind.length) {
+        ds_put_format(&s, "%sthe configuration was not taken yet by %s; look "
+                      "at \"sluicectl status\" until it is.",
+                      s.length ? " " : "", ds_cstr(&behind));
+    }
+    ds_destroy(&behind);
+    ds_destroy(&refused);
+    if (!s.length) {
+        ds_destroy(&s);
+        return NULL;
+    }
+    return ds_steal_cstr(&s);
+}
+
+/* Tells the service manager once all have taken the configuration, or the log
+ * if they do not. */
+static void
+run_taken(struct master *m)
+{
+    if (m->taken_until_ms && (time_msec() >= m->taken_until_ms
+                              || !master_is_behind(m, m->stamp))) {
+        char *sentence = master_not_taken(m, m->stamp);
+
+        if (sentence) {
+            VLOG_WARN("%s", sentence);
+            free(sentence);
+        }
+        m->taken_until_ms = 0;
+        service_ready();
+    }
+}
+
+static void
+wait_taken(const struct master *m)
+{
+    const struct child *child;
+
+    if (m->taken_until_ms) {
+        poll_timer_wait_until(master_is_behind(m, m->stamp)
+                              ? m->taken_until_ms : LLONG_MIN);
+    }
+    LIST_FOR_EACH (child, node, &m->supervisor.children) {
+        if (child_is_behind(child, m->stamp)) {
+            child_wait_for_report(child);
+        }
+    }
 }
 
 void
@@ -564,6 +681,7 @@ master_stop(struct master *m)
         VLOG_INFO("stopping");
         service_stopping();
         m->stopping = true;
+        m->taken_until_ms = 0;
         child_stop(m->intake, INTAKE_PATIENCE_MS);
     }
 }
@@ -602,6 +720,7 @@ master_run(struct master *m)
         m->intake = NULL;
         stop_rest(m);
     }
+    run_taken(m);
 }
 
 void
@@ -611,4 +730,5 @@ master_wait(const struct master *m)
         poll_immediate_wake();
     }
     supervisor_wait(&m->supervisor);
+    wait_taken(m);
 }

@@ -24,6 +24,7 @@ struct master {
     uint64_t started_ns;        /* Unix epoch. */
     uint64_t loaded_ns;
     struct config_changes changes; /* By the latest reload. */
+    uint64_t stamp;             /* Of 'config': see taken.h. */
     struct supervisor supervisor;
     struct spool *spool;
     struct ledger_keeper *ledger;
@@ -32,6 +33,8 @@ struct master {
 
     /* Private to master.c. */
     bool stopping;
+    long long int taken_until_ms; /* Until when the programs may take the
+                                   * configuration; 0: they have. */
     struct child *intake;       /* Null once it has stopped. */
     bool intake_is_own;         /* Whether intake has a user of its own: */
     struct child_user intake_user;
@@ -47,6 +50,15 @@ void master_destroy(struct master *);
  * and returns null; else changes nothing and returns the sentence, which is
  * also kept in 'refused'. */
 const char *master_reload(struct master *);
+
+/* Returns null if each program that runs does so with the configuration that
+ * has 'stamp' or a newer one, or a malloc()ed sentence that says which do not:
+ * they have not come to it yet or, as the last thing they said, could not use
+ * it. */
+char *master_not_taken(const struct master *, uint64_t stamp);
+
+/* Returns true if it may still become so: if any has not come to it. */
+bool master_is_behind(const struct master *, uint64_t stamp);
 
 /* Begins to stop: intake, which thereby flushes into the spool, then the
  * shippers, then context. */

@@ -30,6 +30,8 @@
 #include "openvswitch/vlog.h"
 #include "seal.h"
 #include "supervisor.h"
+#include "taken.h"
+#include "timeval.h"
 #include "util.h"
 
 VLOG_DEFINE_THIS_MODULE(setup);
@@ -290,6 +292,21 @@ write_file(const char *path, gid_t gid, const char *text, size_t size)
     return error;
 }
 
+/* Has the stamp of 'temporary' (see taken.h) be above that of 'path', which it
+ * replaces.  Returns 0 or a positive errno. */
+static int
+set_stamp(const char *temporary, const char *path)
+{
+    uint64_t stamp = MAX(time_wall_usec() * UINT64_C(1000),
+                         taken_stamp(path) + 1);
+    const struct timespec times[] = {
+        { .tv_nsec = UTIME_OMIT },
+        { .tv_sec = stamp / 1000000000, .tv_nsec = stamp % 1000000000 },
+    };
+
+    return utimensat(AT_FDCWD, temporary, times, 0) ? errno : 0;
+}
+
 static char *
 publish_host_keys(const struct config *config, const struct child_user *intake)
 {
@@ -321,6 +338,9 @@ setup_publish(const struct config *config, const struct child_user *intake,
     int error = write_file(temporary, intake ? intake->gid : (gid_t) -1, text,
                            size);
     failpoint(FAIL_CONFIG_WRITTEN);
+    if (!error) {
+        error = set_stamp(temporary, path);
+    }
     if (!error && rename(temporary, path)) {
         error = errno;
     }

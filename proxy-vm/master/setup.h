@@ -43,8 +43,8 @@ char *setup_lock(const struct config *, int *ret_fd);
 char *setup_keys(const struct config *);
 
 /* Replaces the running configuration, the one that the other programs read,
- * by 'text', as a whole; before it, the copies of the hosts' keys that 'intake'
- * may read, unless that is null. */
+ * by 'text', as a whole, with a higher stamp (see taken.h); before it, the
+ * copies of the hosts' keys that 'intake' may read, unless that is null. */
 char *setup_publish(const struct config *, const struct child_user *intake,
                     const char *text, size_t size);
 

@@ -226,7 +226,7 @@ main(int argc, char *argv[])
                                    : own_directory(), &master);
     if (!sentence) {
         char *path = config_path_control(master->config);
-        sentence = control_create(path, answer_request, master,
+        sentence = control_create(path, answer_request, answer_later, master,
                                   &control);
         free(path);
     }

@@ -38,6 +38,16 @@ supervisor_init(struct supervisor *s)
 }
 
 static void
+close_report(struct child *child)
+{
+    if (child->report_fd >= 0) {
+        close(child->report_fd);
+    }
+    child->report_fd = -1;
+    child->taken = (struct taken) { .stamp = 0 };
+}
+
+static void
 child_destroy(struct child *child)
 {
     ovs_list_remove(&child->node);
@@ -47,6 +57,7 @@ child_destroy(struct child *child)
     free(child->argv);
     free(child->name);
     free(child->last_exit);
+    close_report(child);
     free(child);
 }
 
@@ -76,6 +87,7 @@ supervisor_add(struct supervisor *s, const char *name, char ***argv)
     *argv = NULL;
     child->backoff_max_ms = BACKOFF_MAX_MS;
     child->goal = CHILD_RUN;
+    child->report_fd = -1;
     child->start_at_ms = time_msec();
     ovs_list_push_back(&s->children, &child->node);
     return child;
@@ -138,17 +150,24 @@ give_up(const struct child *child, const char *what)
     _exit(127);
 }
 
-/* Puts the descriptors of 'sockets', which may be null, to where a child finds
- * them.  Returns how many there are. */
+/* Puts 'report_fd', unless that is -1, and the descriptors of 'sockets', which
+ * may be null, to where a child finds them.  Returns how many there are. */
 static unsigned int
-hand_over(const struct tunnel_sockets *sockets)
+hand_over(int report_fd, const struct tunnel_sockets *sockets)
 {
-    int above[TUNNEL_N_SOCKETS];
-    unsigned int n = sockets ? sockets->n : 0;
+    int fds[1 + TUNNEL_N_SOCKETS], above[1 + TUNNEL_N_SOCKETS];
+    unsigned int n = 0;
+
+    if (report_fd >= 0) {
+        fds[n++] = report_fd;
+    }
+    for (unsigned int i = 0; sockets && i < sockets->n; i++) {
+        fds[n++] = sockets->fds[i];
+    }
 
     /* First to where none of them can be in the way of another. */
     for (unsigned int i = 0; i < n; i++) {
-        above[i] = fcntl(sockets->fds[i], F_DUPFD_CLOEXEC, CHILD_FD + n);
+        above[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, CHILD_FD + n);
     }
     for (unsigned int i = 0; i < n; i++) {
         dup2(above[i], CHILD_FD + i);
@@ -168,9 +187,10 @@ keep_to_own_user(void)
     }
 }
 
-/* What the new process does; it never returns. */
+/* What the new process does; it never returns.  'report_fd' is where it is to
+ * report, or -1. */
 static void OVS_NO_RETURN
-become(const struct child *child, pid_t master)
+become(const struct child *child, pid_t master, int report_fd)
 {
     sigset_t blocked;
 
@@ -203,7 +223,7 @@ become(const struct child *child, pid_t master)
         _exit(1);
     }
 
-    close_range(CHILD_FD + hand_over(child->sockets), ~0U, 0);
+    close_range(CHILD_FD + hand_over(report_fd, child->sockets), ~0U, 0);
 
     /* A reload must not end a program that can't take the signal yet, nor the
      * wish that it close its batches. */
@@ -234,20 +254,62 @@ back_off(struct child *child)
     child->start_at_ms = now + child->backoff_ms;
 }
 
+/* Makes the pipe by which 'child' reports, if it does.  Returns 0 and the end
+ * that is the child's, or -1 if there is none, or a positive errno. */
+static int
+open_report(struct child *child, int *ret_fd)
+{
+    int fds[2] = { -1, -1 };
+
+    if (child->reports && pipe2(fds, O_CLOEXEC | O_NONBLOCK)) {
+        return errno;
+    }
+    child->report_fd = fds[0];
+    *ret_fd = fds[1];
+    return 0;
+}
+
+/* Returns the process id of the new process, or -errno. */
+static pid_t
+spawn(struct child *child)
+{
+    pid_t master = getpid();
+    sigset_t set, old;
+    int report_fd = -1;
+    int error = open_report(child, &report_fd);
+
+    if (error) {
+        return -error;
+    }
+    /* Until the new process has set its own mask. */
+    sigfillset(&set);
+    sigprocmask(SIG_BLOCK, &set, &old);
+    pid_t pid = fork();
+    if (!pid) {
+        become(child, master, report_fd);
+    }
+    error = errno;
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    if (report_fd >= 0) {
+        close(report_fd);
+    }
+    if (pid < 0) {
+        close_report(child);
+        return -error;
+    }
+    return pid;
+}
+
 static void
 start(struct child *child)
 {
-    pid_t master = getpid();
-    pid_t pid = fork();
+    pid_t pid = spawn(child);
 
-    if (!pid) {
-        become(child, master);
-    }
     child->started_ms = time_msec();
     child->started_ns = time_wall_usec() * 1000ULL;
     if (pid < 0) {
         VLOG_ERR("%s: can't be started: %s", child->name,
-                 ovs_strerror(errno));
+                 ovs_strerror(-pid));
         back_off(child);
         return;
     }
@@ -264,6 +326,7 @@ bury(struct child *child, int status)
     free(child->last_exit);
     child->last_exit = process_status_msg(status);
     child->pid = 0;
+    close_report(child);
 
     if (child->goal != CHILD_RUN) {
         VLOG_INFO("%s: stopped (%s)", child->name, child->last_exit);
@@ -274,6 +337,38 @@ bury(struct child *child, int status)
               child->name, child->last_exit, child->backoff_ms);
 }
 
+bool
+child_is_behind(const struct child *child, uint64_t stamp)
+{
+    if (!child->pid || child->goal == CHILD_STOP) {
+        return false;
+    }
+    return (child->goal == CHILD_RESTART
+            || (child->report_fd >= 0 && child->taken.stamp < stamp));
+}
+
+void
+child_wait_for_report(const struct child *child)
+{
+    if (child->report_fd >= 0) {
+        poll_fd_wait(child->report_fd, POLLIN);
+    }
+}
+
+/* Notes what 'child' says that it has taken. */
+static void
+read_reports(struct child *child)
+{
+    enum { AT_ONCE = 64 };      /* Whatever else it may write. */
+    struct taken taken;
+
+    for (unsigned int i = 0; child->report_fd >= 0 && i < AT_ONCE
+         && read(child->report_fd, &taken, sizeof taken) == sizeof taken;
+         i++) {
+        child->taken = taken;
+    }
+}
+
 void
 supervisor_run(struct supervisor *s)
 {
@@ -281,6 +376,7 @@ supervisor_run(struct supervisor *s)
 
     LIST_FOR_EACH_SAFE (child, node, &s->children) {
         int status;
+        read_reports(child);
         if (child->pid && waitpid(child->pid, &status, WNOHANG) > 0) {
             bury(child, status);
         }

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "openvswitch/list.h"
+#include "taken.h"
 #include "tunnel-sockets.h"
 
 /* Whom a program runs as. */
@@ -27,15 +28,17 @@ struct child {
     struct ovs_list node;       /* In struct supervisor's 'children'. */
     char *name;                 /* "ship-7". */
     char **argv;                /* Null at its end; argv[0] is the path. */
-    const struct tunnel_sockets *sockets; /* Borrowed; handed over from CHILD_FD
-                                           * on; or null. */
+    const struct tunnel_sockets *sockets; /* Borrowed; handed over; or null. */
     unsigned int backoff_max_ms; /* Of the pause before it is started again. */
     const struct child_user *user; /* Borrowed; null: the master's. */
+    bool reports;               /* Says which configuration it has taken, by
+                                 * the descriptor CHILD_FD: see taken.h. */
 
     pid_t pid;                  /* 0: not running. */
     uint64_t started_ns;        /* Unix epoch. */
     unsigned int restarts;      /* After an exit that nobody asked for. */
     char *last_exit;            /* In words; null if it never exited. */
+    struct taken taken;         /* What it said last, if it reports. */
 
     /* Private to supervisor.c. */
     enum child_goal {
@@ -48,10 +51,12 @@ struct child {
     long long int kill_at_ms;   /* When to lose patience with stopping. */
     unsigned int backoff_ms;    /* The latest pause. */
     unsigned int n_in_row;      /* Exits since it last ran for long. */
+    int report_fd;              /* Where it reports; -1: nowhere. */
 };
 
 enum {
-    CHILD_FD = 3,               /* Where a child finds its first socket. */
+    CHILD_FD = 3,               /* The first descriptor handed over: where it
+                                 * reports, and then the sockets. */
 };
 
 struct supervisor {
@@ -79,6 +84,14 @@ void child_restart(struct child *, unsigned int patience_ms);
 
 /* Sends 'signal' if the child runs. */
 void child_signal(const struct child *, int signal);
+
+/* Returns true if 'child' runs with a configuration that is older than the one
+ * with 'stamp': it did not say that it has read that, or is still about to be
+ * started again for it. */
+bool child_is_behind(const struct child *, uint64_t stamp);
+
+/* Has the poll loop wake when 'child' reports. */
+void child_wait_for_report(const struct child *);
 
 /* Starts, buries, frees what is due. */
 void supervisor_run(struct supervisor *);

@@ -306,13 +306,13 @@ main(int argc, char *argv[])
 
     set_program_name(argv[0]);
     no_dump();
+    /* SIGHUP wakes the loop: a file that was renamed is then seen. */
+    int signals = program_catch_signals(SIGTERM, SIGINT, SIGHUP, 0);
+    signal(SIGPIPE, SIG_IGN);   /* OpenSSL write()s to sockets. */
     failpoints_init();
     vlog_set_levels(NULL, VLF_SYSLOG, VLL_OFF);
     parse_options(argc, argv, &options);
 
-    /* SIGHUP wakes the loop: a file that was renamed is then seen. */
-    int signals = program_catch_signals(SIGTERM, SIGINT, SIGHUP, 0);
-    signal(SIGPIPE, SIG_IGN);   /* OpenSSL write()s to sockets. */
     char *sentence = ship_create(&options, &ship);
     if (sentence) {
         ovs_fatal(0, "%s", sentence);

@@ -4,13 +4,15 @@
 # Stands in for a program that sluiced starts: says what it sees, and ends as
 # it is told.
 #
-# In: NAME.mode beside it ("crash", "segv", "stubborn"), signals.
+# In: NAME.mode beside it ("crash", "segv", "stubborn", "busy", "picky"),
+# signals.
 # Out: a line for each event in the file "events" beside it:
 #     MILLISECONDS NAME PID EVENT
 # Runs in: tests/control/test-sluiced.py, as sluice-intake and so on.
 import os
 import signal
 import socket
+import struct
 import sys
 import time
 
@@ -35,6 +37,19 @@ def mode():
         return ""
 
 
+def argument(option):
+    return sys.argv[sys.argv.index(option) + 1]
+
+
+def report():
+    """Says which configuration it has, as proxy-vm/common/taken.h wants it;
+    unless it is busy, and that it can't use it if it is picky."""
+    if "--report-fd" in sys.argv and mode() != "busy":
+        stamp = os.stat(argument("--config")).st_mtime_ns
+        os.write(int(argument("--report-fd")),
+                 struct.pack("=QQ", stamp, mode() == "picky"))
+
+
 def main():
     inherited = os.listdir("/proc/self/fd")     # And that directory's own.
     blocked = "+".join(s.name for s in
@@ -45,8 +60,7 @@ def main():
          + " ".join(sys.argv[1:]))
     if "--fd" in sys.argv:
         # The last of all is like the first.
-        fd = (int(sys.argv[sys.argv.index("--fd") + 1])
-              + int(sys.argv[sys.argv.index("--n-fds") + 1]) - 1)
+        fd = int(argument("--fd")) + int(argument("--n-fds")) - 1
         with socket.socket(fileno=os.dup(fd)) as sock:
             buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
             tell(f"socket {sock.getsockname()[1]} {buffer}")
@@ -55,9 +69,12 @@ def main():
     if mode() == "segv":
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGSEGV)
+    report()
     while True:
         number = signal.sigwait(signals)
         tell(signal.Signals(number).name)
+        if number == signal.SIGHUP:
+            report()
         if number == signal.SIGTERM and mode() != "stubborn":
             sys.exit(0)
 

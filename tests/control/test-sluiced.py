@@ -9,9 +9,10 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
-from harness import (BUILD, SLUICED, SOURCE, Sluiced, equal, free_port,
-                     is_alive, main, wait_for)
+from harness import (BUILD, SLUICED, SOURCE, Sluiced, equal, frame, free_port,
+                     is_alive, main, receive_frame, wait_for)
 
 
 def check_tells_good_from_bad():
@@ -46,8 +47,9 @@ def each_program_is_started_with_its_arguments():
         s.start().wait_for_all()
         running = f"--config {s.dir}/run/sluice.yaml"
         for name, fds, args in (
-                ("sluice-context", 3, running),
-                ("sluice-intake", 19, running + " --fd 3 --n-fds 16"),
+                ("sluice-context", 4, running + " --report-fd 3"),
+                ("sluice-intake", 20, running
+                 + " --report-fd 3 --fd 4 --n-fds 16"),
                 ("sluice-ship-7", 3, running + " --tenant 7 --queue main"),
                 ("sluice-ship-8", 3, running + " --tenant 8 --queue main")):
             equal([event.text for event in s.events(name, "start")],
@@ -298,6 +300,48 @@ def a_reload_does_not_end_a_program_that_just_begins():
             equal(s.program(name)["restarts"], 1)
 
 
+def a_reload_ends_once_the_programs_have_taken_it():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        for i in range(20):
+            s.write_config(tenants=(7,) if i % 2 else (7, 8))
+            equal(s.ctl("reload").stderr, "")
+            for name in ("intake", "context"):
+                equal(len(s.events("sluice-" + name, "SIGHUP")), i + 1)
+
+
+def a_reload_says_who_has_not_taken_it():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        s.set_mode("sluice-intake", "busy")
+        s.set_mode("sluice-context", "picky")
+        begun = time.monotonic()
+        with s.connect() as other:
+            # It answers others meanwhile.
+            other.sendall(frame(b"\x08\x06") + frame(b"\x08\x01"))
+            result = s.ctl("reload")
+            both = [receive_frame(other) for _ in range(2)]
+        assert time.monotonic() - begun >= 10
+        equal((result.returncode, result.stdout.partition("\n")[0]),
+              (1, s.config + ": loaded"))
+        sentence = ("the configuration could not be used by context, and the "
+                    "one before stays there; the log says why. the "
+                    "configuration was not taken yet by intake; look at "
+                    "\"sluicectl status\" until it is.")
+        equal(result.stderr, f"sluicectl: {sentence}\n")
+        assert all(sentence.encode() in message for message in both), both
+        wait_for("the log", lambda: sentence in s.read(s.dir + "/log"))
+        equal(s.ask("status")["not_taken"], sentence)
+
+        # One that does not run is no obstacle, and a new one is none.
+        s.set_mode("sluice-intake", "")
+        s.set_mode("sluice-context", "crash")
+        for name in ("intake", "context"):
+            os.kill(s.program(name)["pid"], signal.SIGKILL)
+        equal(s.ctl("reload").stderr, "")
+        equal(s.ask("status")["not_taken"], "")
+
+
 def a_changed_batch_size_reaches_intake():
     with Sluiced() as s:
         s.start().wait_for_all()
@@ -316,7 +360,6 @@ def a_tenant_that_leaves_and_returns_has_one_shipper():
         s.wait_for_event("sluice-ship-7", "SIGTERM")
         s.write_config(tenants=(7, 8))
         equal(s.ctl("reload").returncode, 0)
-        equal(len(s.events("sluice-ship-7", "start")), 1)
         first = s.events("sluice-ship-7", "start")[0]
         second = s.wait_for_event("sluice-ship-7", "start", 2)
         assert not is_alive(first.pid)
@@ -528,6 +571,8 @@ main([
     a_reload_disturbs_only_the_shippers_that_it_is_about,
     a_reload_disturbs_only_the_queue_that_it_is_about,
     a_reload_does_not_end_a_program_that_just_begins,
+    a_reload_ends_once_the_programs_have_taken_it,
+    a_reload_says_who_has_not_taken_it,
     a_changed_batch_size_reaches_intake,
     a_tenant_that_leaves_and_returns_has_one_shipper,
     sighup_reloads_too,

@@ -82,10 +82,19 @@ programs_are_shown(void **state)
 "  \"configuration\": \"/etc/sluice.yaml\",\n"
 "  \"loaded_ns\": 1699999939000000000,\n"
 "  \"more_changes\": 0,\n"
+"  \"not_taken\": \"\",\n"
 "  \"programs\": [],\n"
 "  \"refused\": \"f:1: no.\",\n"
 "  \"started_ns\": 0,\n"
 "  \"version\": \"0.1.0\"}\n");
+
+    status.refused = "";
+    status.not_taken = "not by intake.";
+    expect_text(render_status, &r,
+"sluiced 0.1.0 with /etc/sluice.yaml, loaded 1 min 1 s ago\n"
+"It is not in use everywhere: not by intake.\n"
+"\n"
+"No program runs.\n");
 
     Sluice__Change size = SLUICE__CHANGE__INIT;
     Sluice__Change tenant = SLUICE__CHANGE__INIT;
