@@ -551,6 +551,7 @@ TESTS += \
 	tests/control/test-sluiced.py \
 	tests/control/test-tail.py \
 	tests/control/test-top.py \
+	tests/control/test-usage.sh \
 	tests/control/test-watch.py
 EXTRA_DIST += \
 	tests/control/child.py \
@@ -572,6 +573,7 @@ EXTRA_DIST += \
 	tests/control/test-sluiced.py \
 	tests/control/test-tail.py \
 	tests/control/test-top.py \
+	tests/control/test-usage.sh \
 	tests/control/test-watch.py
 unit_tests += tests/unit/test-spool-command
 tests_unit_test_spool_command_SOURCES = \

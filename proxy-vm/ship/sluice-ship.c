@@ -225,7 +225,7 @@ parse_options(int argc, char *argv[], struct ship_options *o)
     uint32_t tenant = 0;
     uint32_t timeout_ms = 10000;
     bool generate = false;
-    int c, i;
+    int c, i = 0;
 
     while ((c = getopt_long(argc, argv, "hV", options, &i)) != -1) {
         const char *name = c == 'h' ? "help" : options[i].name;
