@@ -26,7 +26,14 @@ lib_libsluice_a_SOURCES = \
 	lib/geneve.c \
 	lib/geneve.h \
 	lib/inner.c \
+	lib/inet-sum.h \
 	lib/inner.h \
+	lib/memif-ring.c \
+	lib/memif.c \
+	lib/memif.h \
+	lib/outer.c \
+	lib/outer.def \
+	lib/outer.h \
 	lib/redact.h \
 	lib/rfc5424-escapes.def \
 	lib/rfc5424-params.def \

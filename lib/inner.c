@@ -5,6 +5,7 @@
 #include "inner.h"
 
 #include "cursor.h"
+#include "inet-sum.h"
 
 enum {
     ETHERTYPE_VLAN = 0x8100,            /* IEEE 802.1Q. */
@@ -77,46 +78,14 @@ parse_udp(struct cursor *c, struct inner_packet *packet)
             ? SLUICE_DROP_NONE : SLUICE_DROP_INNER_EMPTY);
 }
 
-/* Adds up 'bytes' as RFC 1071 has it, without folding. */
-static uint64_t
-sum_words(struct slice bytes)
-{
-    uint64_t sum = 0;
-    size_t i = 0;
-
-    for (; i + 4 <= bytes.size; i += 4) {
-        uint32_t word;
-        memcpy(&word, &bytes.data[i], 4);
-        sum += word;
-    }
-    if (i < bytes.size) {
-        uint8_t last[4] = { 0 };
-        uint32_t word;
-        memcpy(last, &bytes.data[i], bytes.size - i);
-        memcpy(&word, last, 4);
-        sum += word;
-    }
-    return sum;
-}
-
-/* Returns true if the checksum of 'segment' is right (RFC 9293 section 3.1).
- * The bytes ffff in front of an IPv4 address add nothing. */
+/* Returns true if the checksum of 'segment' is right (RFC 9293 section 3.1). */
 static bool
 tcp_sum_is_right(const struct inner_packet *packet, struct slice segment)
 {
-    const uint8_t pseudo[8] = {
-        segment.size >> 24, segment.size >> 16, segment.size >> 8,
-        segment.size, 0, 0, 0, IP_PROTO_TCP,
-    };
-    uint64_t sum = sum_words(segment)
-                   + sum_words(slice_of(pseudo, sizeof pseudo))
-                   + sum_words(slice_of(packet->src_ip, 16))
-                   + sum_words(slice_of(packet->dst_ip, 16));
-
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    return sum == 0xffff;
+    return inet_sum_fold(inet_sum(segment)
+                         + inet_sum_pseudo(packet->src_ip, packet->dst_ip,
+                                           segment.size, IP_PROTO_TCP))
+           == 0xffff;
 }
 
 /* Takes the TCP header.  Apart, so that UDP does not pay for it. */

@@ -75,8 +75,13 @@ proxy_vm_libintake_a_SOURCES = \
 	proxy-vm/intake/pipeline.c \
 	proxy-vm/intake/pipeline.h \
 	proxy-vm/intake/record.h \
+	proxy-vm/intake/memif-control.c \
+	proxy-vm/intake/memif-control.h \
+	proxy-vm/intake/s1-receive-memif.c \
 	proxy-vm/intake/s1-receive-pcap.c \
+	proxy-vm/intake/s1-receive-private.h \
 	proxy-vm/intake/s1-receive-socket.c \
+	proxy-vm/intake/s1-receive.c \
 	proxy-vm/intake/s1-receive.h \
 	proxy-vm/intake/liveness.c \
 	proxy-vm/intake/liveness.h \

@@ -980,3 +980,22 @@ tests_fuzz_fuzz_host_report_SOURCES = \
 tests_fuzz_fuzz_host_report_CPPFLAGS = $(CONTEXT_CPPFLAGS)
 tests_fuzz_fuzz_host_report_LDADD = $(CONTEXT_LIBS)
 tests_fuzz_fuzz_host_report_LDFLAGS = $(FUZZ_LDFLAGS)
+# Memory shared with a switch.
+MEMIF_PEER = tests/memif-peer.c tests/memif-peer.h
+unit_tests += tests/unit/test-memif tests/unit/test-outer
+tests_unit_test_memif_SOURCES = \
+	$(MEMIF_PEER) \
+	tests/unit/test-memif.c \
+	tests/unit/unit.h
+tests_unit_test_memif_CPPFLAGS = $(PROXY_CPPFLAGS) \
+	-I$(srcdir)/proxy-vm/intake -I$(srcdir)/tests
+tests_unit_test_memif_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
+tests_unit_test_outer_SOURCES = tests/unit/test-outer.c tests/unit/unit.h
+tests_unit_test_outer_LDADD = $(UNIT_LIBS)
+fuzz_targets += tests/fuzz/fuzz-memif tests/fuzz/fuzz-outer
+tests_fuzz_fuzz_memif_SOURCES = tests/fuzz/fuzz-memif.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_memif_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_memif_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_outer_SOURCES = tests/fuzz/fuzz-outer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_outer_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_outer_LDFLAGS = $(FUZZ_LDFLAGS)

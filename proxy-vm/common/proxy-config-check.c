@@ -467,12 +467,32 @@ check_paths(const char *path, const struct yaml_map *map,
     return NULL;
 }
 
+static char *
+check_tunnel(const char *path, const struct yaml_map *map,
+             const struct config *config)
+{
+    struct in6_addr addr;
+
+    if (config_uses_memif(config)
+        && config_parse_address(config->tunnel.listen, &addr)
+        && (IN6_IS_ADDR_UNSPECIFIED(&addr)
+            || (IN6_IS_ADDR_V4MAPPED(&addr) && !addr.s6_addr32[3]))) {
+        return yaml_complain(path, yaml_map_find(map, "tunnel.rx"),
+                             "with memif, nobody but sluice-intake has an "
+                             "address; give it one by tunnel.listen.");
+    }
+    return NULL;
+}
+
 char *
 config_check_relations(const char *path, const struct yaml_map *map,
                        const struct config *config)
 {
-    char *sentence = check_tenants(path, map, config);
+    char *sentence = check_tunnel(path, map, config);
 
+    if (!sentence) {
+        sentence = check_tenants(path, map, config);
+    }
     if (!sentence) {
         sentence = check_hosts(path, map, config);
     }

@@ -76,7 +76,7 @@ struct config_section {
 
 enum { CONFIG_N_SECTIONS = 15 };
 extern const struct config_section config_sections[CONFIG_N_SECTIONS];
-enum { CONFIG_N_CHOICES = 17 };
+enum { CONFIG_N_CHOICES = 19 };
 extern const struct config_choice config_choices[CONFIG_N_CHOICES];
 enum { CONFIG_N_TYPE_KEYS = 41 };
 extern const struct config_type_key config_type_keys[CONFIG_N_TYPE_KEYS];

@@ -578,6 +578,12 @@ config_find_tenant(const struct config *config, uint32_t id)
                       sizeof target, compare_tenants));
 }
 
+bool
+config_uses_memif(const struct config *config)
+{
+    return !strcmp(config->tunnel.rx, "memif");
+}
+
 const struct config_host *
 config_find_host(const struct config *config, const struct in6_addr *addr)
 {

@@ -17,8 +17,10 @@
 struct config_tunnel {
     char *listen;               /* Address to receive GENEVE on. */
     uint16_t port;              /* UDP. */
+    char *rx;                   /* "socket" or "memif". */
+    char *memif_socket;         /* Path of the switch's. */
     uint16_t option_class;
-    uint32_t receive_buffer;    /* Bytes: SO_RCVBUF. */
+    uint32_t receive_buffer;    /* Bytes: SO_RCVBUF, or of a ring. */
     uint32_t bfd_sessions;      /* With switches. */
 };
 
@@ -224,6 +226,9 @@ config_queue_destinations(const struct config_tenant *, const char *name,
 /* Returns true if two destinations are the same in all keys. */
 bool config_destination_equals(const struct config_destination *,
                                const struct config_destination *);
+
+/* Returns true if packets come by memory shared with a switch. */
+bool config_uses_memif(const struct config *);
 
 /* Returns the host whose VTEP is 'addr' (IPv4 as ::ffff:a.b.c.d), or null. */
 const struct config_host *config_find_host(const struct config *,

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define STATS_MAGIC "SLUSTAT"
-#define STATS_VERSION 9
+#define STATS_VERSION 10
 
 const struct counter_info intake_counters[N_INTAKE_COUNTERS] = {
 #define INTAKE(SYMBOL, NAME, KIND, UNIT, TEXT) \

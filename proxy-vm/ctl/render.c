@@ -71,6 +71,9 @@ render_status(const Sluice__Response *r, uint64_t now_ns, struct ds *out)
         ds_put_format(out, "It is not in use everywhere: %s\n",
                       status->not_taken);
     }
+    if (status->receives[0]) {
+        ds_put_format(out, "Packets come by %s\n", status->receives);
+    }
     ds_put_char(out, '\n');
 
     table_init(&t, columns, ARRAY_SIZE(columns));

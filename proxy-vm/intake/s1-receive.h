@@ -2,7 +2,7 @@
  *
  * Stage 1, receive: where packets come from.
  *
- * In: a UDP socket, or a capture file.
+ * In: UDP sockets, memory shared with a switch (memif), or a capture file.
  * Out: for each packet, 'packet', 'vtep' and 'received_ns' of a record.
  *
  * A packet that has left the socket lies in memory that outlives the process
@@ -90,6 +90,21 @@ struct receive_interrupted {
  * which the caller owns, or a positive errno. */
 int receive_socket_create(const struct tunnel_sockets *sockets,
                           const char *path, struct receive **ret);
+
+struct receive_memif_options {
+    const char *server;         /* Path of the switch's socket. */
+    const char *path;           /* File of the rings. */
+    struct in6_addr addr;       /* Ours. */
+    uint16_t port;              /* UDP, of the tunnel. */
+    uint32_t receive_buffer;    /* Bytes of the buffers of a ring. */
+    struct intake_stats *stats; /* Borrowed. */
+};
+
+/* Receives by memif instead, by way of the file 'path' likewise; all functions
+ * below are for both.  The connection is made, and made again, while it is
+ * filled and waited for: see memif-control.h. */
+int receive_memif_create(const struct receive_memif_options *,
+                         const char *path, struct receive **ret);
 void receive_socket_destroy(struct receive *);
 
 /* What the process before this one left: true and '*ret' if it had begun a task
@@ -127,7 +142,7 @@ void receive_socket_end_task(struct receive *);
 void receive_socket_undo(struct receive *, struct undo *undo,
                          struct intake_stats *stats);
 
-/* Reads from the socket if all packets so far are done, without waiting.
+/* Reads from a socket or ring if all packets so far are done, without waiting.
  * Returns 0, EAGAIN if nothing is there, or another positive errno.  Adds to
  * '*lost' the packets that the kernel had to drop since the last call. */
 int receive_socket_fill(struct receive *, uint64_t *lost);
@@ -141,7 +156,7 @@ bool receive_socket_next(struct receive *, struct record *rec);
  * section 3.3).  Returns whether the kernel took it. */
 bool receive_socket_answer(struct receive *, const void *data, size_t size);
 
-/* Waits until the socket is readable, a signal arrives, or 'timeout_ms' is
+/* Waits until there is something to read, a signal arrives, or 'timeout_ms' is
  * over.  Packets are collected for a moment before they are read: a batch
  * takes far longer to fill, so waking for each datagram would buy nothing. */
 void receive_socket_wait(struct receive *, int timeout_ms);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -126,7 +127,7 @@ guard_files(const struct sandbox_dir dirs[], size_t n_dirs)
 #ifdef __SANITIZE_ADDRESS__
 static char *
 guard_system_calls(const struct tunnel_sockets *sockets OVS_UNUSED,
-                   bool may_answer OVS_UNUSED)
+                   int may OVS_UNUSED)
 {
     return NULL;
 }
@@ -135,6 +136,8 @@ enum verdict {
     VERDICT_ALLOW,
     VERDICT_SOCKET,
     VERDICT_ANSWER,
+    VERDICT_LOCAL,
+    VERDICT_PEER,
     VERDICT_DATA,
     VERDICT_FATAL,
 };
@@ -146,12 +149,16 @@ static const struct {
 #define ALLOW(NAME) { SCMP_SYS(NAME), VERDICT_ALLOW },
 #define SOCKET(NAME) { SCMP_SYS(NAME), VERDICT_SOCKET },
 #define ANSWER(NAME) { SCMP_SYS(NAME), VERDICT_ANSWER },
+#define LOCAL(NAME) { SCMP_SYS(NAME), VERDICT_LOCAL },
+#define PEER(NAME) { SCMP_SYS(NAME), VERDICT_PEER },
 #define DATA(NAME) { SCMP_SYS(NAME), VERDICT_DATA },
 #define FATAL(NAME) { SCMP_SYS(NAME), VERDICT_FATAL },
 #include "sandbox-syscalls.def"
 #undef ALLOW
 #undef SOCKET
 #undef ANSWER
+#undef LOCAL
+#undef PEER
 #undef DATA
 #undef FATAL
 };
@@ -173,9 +180,29 @@ add_on_sockets(scmp_filter_ctx filter, int number,
     return error;
 }
 
+/* Allows 'number' for what a memif server listens on, if 'may_connect'.  For
+ * sockets of any other family, it ends the process. */
+static int
+add_local(scmp_filter_ctx filter, int number, bool may_connect)
+{
+    const int type = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+    if (!may_connect || number != SCMP_SYS(socket)) {
+        return seccomp_rule_add(filter, (may_connect ? SCMP_ACT_ALLOW
+                                         : SCMP_ACT_KILL_PROCESS), number, 0);
+    }
+    int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 2,
+                                 SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX),
+                                 SCMP_A1_32(SCMP_CMP_EQ, type));
+
+    return (error ? error
+            : seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, number, 1,
+                               SCMP_A0_32(SCMP_CMP_NE, AF_UNIX)));
+}
+
 static int
 add_system_call(scmp_filter_ctx filter, size_t i,
-                const struct tunnel_sockets *sockets, bool may_answer)
+                const struct tunnel_sockets *sockets, int may)
 {
     int number = system_calls[i].number;
 
@@ -185,8 +212,13 @@ add_system_call(scmp_filter_ctx filter, size_t i,
     case VERDICT_SOCKET:
         return add_on_sockets(filter, number, sockets, false);
     case VERDICT_ANSWER:
-        return (may_answer ? add_on_sockets(filter, number, sockets, true)
-                : 0);
+        return (may & SANDBOX_MAY_ANSWER
+                ? add_on_sockets(filter, number, sockets, true) : 0);
+    case VERDICT_LOCAL:
+        return add_local(filter, number, may & SANDBOX_MAY_CONNECT);
+    case VERDICT_PEER:
+        return (may & SANDBOX_MAY_CONNECT
+                ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0) : 0);
     case VERDICT_DATA:
         return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1,
                                 SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -198,13 +230,13 @@ add_system_call(scmp_filter_ctx filter, size_t i,
 }
 
 static char *
-guard_system_calls(const struct tunnel_sockets *sockets, bool may_answer)
+guard_system_calls(const struct tunnel_sockets *sockets, int may)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     int error = filter ? 0 : -ENOMEM;
 
     for (size_t i = 0; i < ARRAY_SIZE(system_calls) && !error; i++) {
-        error = add_system_call(filter, i, sockets, may_answer);
+        error = add_system_call(filter, i, sockets, may);
     }
     if (!error) {
         error = seccomp_load(filter);
@@ -218,12 +250,12 @@ guard_system_calls(const struct tunnel_sockets *sockets, bool may_answer)
 
 char *
 sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs,
-              const struct tunnel_sockets *sockets, bool may_answer)
+              const struct tunnel_sockets *sockets, int may)
 {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) {
         return xasprintf("privileges can't be given up: %s",
                          ovs_strerror(errno));
     }
     char *sentence = guard_files(dirs, n_dirs);
-    return sentence ? sentence : guard_system_calls(sockets, may_answer);
+    return sentence ? sentence : guard_system_calls(sockets, may);
 }

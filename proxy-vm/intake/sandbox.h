@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The walls around sluice-intake, which reads what hostile guests wrote.  Once
- * inside, whoever takes the process over has the tunnel's sockets, no program to
- * run, and no file but those in the named directories.
+ * inside, whoever takes the process over has the tunnel's sockets or, with memif,
+ * what listens on local sockets of packets; no program to run, and no file but
+ * those in the named directories.
  *
  * Landlock(7) guards files, TCP, and other processes; seccomp(2) everything
  * else.  Neither needs privileges.
@@ -22,12 +23,17 @@ struct sandbox_dir {
     bool is_writable;
 };
 
+enum {
+    SANDBOX_MAY_ANSWER = 1 << 0, /* BFD, on the tunnel's sockets. */
+    SANDBOX_MAY_CONNECT = 1 << 1, /* To the switch, for memif. */
+};
+
 /* Shuts the process in, for good.  'sockets' can be received from, and no other;
- * if 'may_answer', answers to BFD can be sent there.
+ * 'may', of SANDBOX_MAY_*, says what else.
  *
  * A kernel without Landlock, or without some of it, leaves that part out with
  * a warning.  Returns null, or a malloc()ed sentence. */
 char *sandbox_enter(const struct sandbox_dir dirs[], size_t n_dirs,
-                    const struct tunnel_sockets *sockets, bool may_answer);
+                    const struct tunnel_sockets *sockets, int may);
 
 #endif /* proxy-vm/intake/sandbox.h */

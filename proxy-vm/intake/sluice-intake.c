@@ -3,8 +3,8 @@
  * sluice-intake: takes log packets from the tunnel, and puts each tenant's
  * lines, redacted and with their context, into the spool.
  *
- * In: GENEVE packets from a UDP socket or a capture file; the context
- * snapshot; a public key.
+ * In: GENEVE packets from UDP sockets, from memory shared with a switch, or
+ * from a capture file; the context snapshot; a public key.
  * Out: sealed batches in the spool; counters in shared memory.
  * See pipeline.h for the way between. */
 #include <config.h>
@@ -39,6 +39,9 @@ struct options {
     unsigned int n_fds;         /* Sockets handed over. */
     int report_fd;              /* See taken.h; or -1. */
     uint64_t stamp;             /* Of 'config', likewise. */
+    char *rx;                   /* "socket" or "memif", or null. */
+    char *memif_socket;         /* Null: as the configuration says. */
+    bool memif;                 /* What comes of the two. */
     char *pcap;
     char *spool;
     char *run;
@@ -95,7 +98,7 @@ usage(void)
 {
     printf("\
 %s: puts log packets from the tunnel into the spool\n\
-usage: %s --config FILE [--fd N [--n-fds M]] [--report-fd N]\n\
+usage: %s --config FILE [--fd N [--n-fds M] | --rx memif] [--report-fd N]\n\
        %s (--listen ADDRESS:PORT | --pcap FILE) --spool DIR --run DIR\n\
           [--snapshot FILE] [--public-key FILE]\n\
 \n\
@@ -104,6 +107,9 @@ usage: %s --config FILE [--fd N [--n-fds M]] [--report-fd N]\n\
   --n-fds M            and from those that follow it, M in all\n\
   --report-fd N        tell sluiced there which configuration is in use\n\
   --listen ADDR:PORT   receive there; [ADDR]:PORT for IPv6\n\
+  --rx memif           receive by memory shared with a switch of DPDK\n\
+  --memif-socket PATH  whose memif port has this socket; --listen says who\n\
+                       is here then\n\
   --pcap FILE          read a capture, put all of it into the spool, and end\n\
   --spool DIR          where batches go\n\
   --run DIR            where open batches and counters live (tmpfs)\n\
@@ -123,7 +129,8 @@ parse_options(int argc, char *argv[], struct options *o)
 {
     enum {
         OPT_CONFIG = UCHAR_MAX + 1, OPT_FD, OPT_N_FDS,
-        OPT_REPORT_FD, OPT_LISTEN, OPT_PCAP, OPT_SPOOL,
+        OPT_REPORT_FD, OPT_LISTEN, OPT_RX,
+        OPT_MEMIF_SOCKET, OPT_PCAP, OPT_SPOOL,
         OPT_RUN, OPT_SNAPSHOT, OPT_PUBLIC_KEY, OPT_HOST_KEYS, OPT_MAX_BYTES,
         OPT_MAX_DELAY,
     };
@@ -133,6 +140,8 @@ parse_options(int argc, char *argv[], struct options *o)
         { "n-fds", required_argument, NULL, OPT_N_FDS },
         { "report-fd", required_argument, NULL, OPT_REPORT_FD },
         { "listen", required_argument, NULL, OPT_LISTEN },
+        { "rx", required_argument, NULL, OPT_RX },
+        { "memif-socket", required_argument, NULL, OPT_MEMIF_SOCKET },
         { "pcap", required_argument, NULL, OPT_PCAP },
         { "spool", required_argument, NULL, OPT_SPOOL },
         { "run", required_argument, NULL, OPT_RUN },
@@ -161,6 +170,8 @@ parse_options(int argc, char *argv[], struct options *o)
             o->report_fd = program_parse_uint("report-fd", optarg, 1, INT_MAX);
             break;
         case OPT_LISTEN: o->listen = optarg; break;
+        case OPT_RX: o->rx = optarg; break;
+        case OPT_MEMIF_SOCKET: o->memif_socket = optarg; break;
         case OPT_PCAP: o->pcap = optarg; break;
         case OPT_SPOOL: o->spool = xstrdup(optarg); break;
         case OPT_RUN: o->run = xstrdup(optarg); break;
@@ -203,12 +214,22 @@ apply_config(struct options *o)
         o->run = o->run ? o->run : config_path_intake_run(config);
         o->snapshot = (o->snapshot ? o->snapshot
                        : config_path_snapshot(config));
+        o->rx = o->rx ? o->rx : config->tunnel.rx;
+        o->memif_socket = (o->memif_socket ? o->memif_socket
+                           : config->tunnel.memif_socket);
         o->port = config->tunnel.port;
         o->option_class = config->tunnel.option_class;
         o->receive_buffer = config->tunnel.receive_buffer;
         o->bfd_sessions = config->tunnel.bfd_sessions;
         o->max_bytes = config->batch.max_bytes;
         o->max_delay_ms = config->batch.max_delay_ms;
+    }
+    o->memif = o->rx && !strcmp(o->rx, "memif");
+    if (o->rx && !o->memif && strcmp(o->rx, "socket")) {
+        ovs_fatal(0, "--rx: \"%s\" is neither socket nor memif", o->rx);
+    }
+    if (o->memif && !o->memif_socket) {
+        ovs_fatal(0, "name the switch's socket with --memif-socket");
     }
     if (!o->spool || !o->run) {
         ovs_fatal(0, "name the directories with --spool and --run, or a "
@@ -231,12 +252,28 @@ options_uninit(struct options *o)
     free(o->public_key);
 }
 
-/* Opens the sockets to receive from: none for a capture. */
+/* Fills '*addr' and '*port' with where to receive. */
+static void
+parse_listen(const struct options *o, struct in6_addr *addr, uint16_t *port)
+{
+    struct sockaddr_storage ss;
+    const char *where = (o->listen ? o->listen
+                         : o->config ? o->config->tunnel.listen : "");
+
+    if (!inet_parse_active(where, o->listen ? -1 : o->port, &ss, false,
+                           NULL)) {
+        ovs_fatal(0, "\"%s\" is not an address and port to listen on", where);
+    }
+    *addr = ss_get_address(&ss);
+    *port = ss_get_port(&ss);
+}
+
+/* Opens the sockets to receive from: none for a capture, and for memif. */
 static void
 open_sockets(const struct options *o, struct tunnel_sockets *sockets)
 {
     sockets->n = 0;
-    if (o->pcap) {
+    if (o->pcap || o->memif) {
         return;
     }
     if (o->fd >= 0) {
@@ -247,19 +284,17 @@ open_sockets(const struct options *o, struct tunnel_sockets *sockets)
         return;
     }
 
-    struct sockaddr_storage ss;
-    const char *where = o->listen ? o->listen : o->config->tunnel.listen;
-    if (!inet_parse_active(where, o->listen ? -1 : o->port, &ss, false,
-                           NULL)) {
-        ovs_fatal(0, "\"%s\" is not an address and port to listen on", where);
-    }
-    struct in6_addr addr = ss_get_address(&ss);
-    int error = tunnel_sockets_bind(&addr, ss_get_port(&ss), NULL, sockets);
+    struct in6_addr addr;
+    uint16_t port;
+
+    parse_listen(o, &addr, &port);
+    int error = tunnel_sockets_bind(&addr, port, NULL, sockets);
     if (!error) {
         error = tunnel_sockets_set_buffer(sockets, o->receive_buffer);
     }
     if (error) {
-        ovs_fatal(error, "can't receive on %s", where);
+        ovs_fatal(error, "can't receive on %s",
+                  o->listen ? o->listen : o->config->tunnel.listen);
     }
 }
 
@@ -347,13 +382,33 @@ make_directory(const char *path)
     }
 }
 
-/* Returns the receiver for the sockets. */
+static int
+create_memif(const struct options *o, const char *path,
+             struct intake_stats *stats, struct receive **ret)
+{
+    char *rings = xasprintf("%s/intake.memif", o->run);
+    struct receive_memif_options options = {
+        .server = o->memif_socket,
+        .path = rings,
+        .receive_buffer = o->receive_buffer,
+        .stats = stats,
+    };
+
+    parse_listen(o, &options.addr, &options.port);
+    int error = receive_memif_create(&options, path, ret);
+    free(rings);
+    return error;
+}
+
+/* Returns the receiver: of the sockets, or by memif. */
 static struct receive *
-open_receive(const struct options *o, const struct tunnel_sockets *sockets)
+open_receive(const struct options *o, const struct tunnel_sockets *sockets,
+             struct intake_stats *stats)
 {
     char *path = xasprintf("%s/intake.rx", o->run);
     struct receive *receive;
-    int error = receive_socket_create(sockets, path, &receive);
+    int error = (o->memif ? create_memif(o, path, stats, &receive)
+                 : receive_socket_create(sockets, path, &receive));
     if (error) {
         ovs_fatal(error, "can't receive by way of %s", path);
     }
@@ -449,7 +504,9 @@ enter_sandbox(const struct options *o, const struct tunnel_sockets *sockets)
             dirs[n++] = candidates[i];
         }
     }
-    check(sandbox_enter(dirs, n, sockets, o->bfd_sessions > 0));
+    check(sandbox_enter(dirs, n, sockets,
+                        (o->bfd_sessions > 0 ? SANDBOX_MAY_ANSWER : 0)
+                        | (o->memif ? SANDBOX_MAY_CONNECT : 0)));
     free(config_dir);
     free(snapshot_dir);
 }
@@ -482,7 +539,8 @@ main(int argc, char *argv[])
     struct intake_stats *stats = open_stats(&o);
     struct tunnel_sockets sockets;
     open_sockets(&o, &sockets);
-    struct receive *receive = sockets.n ? open_receive(&o, &sockets) : NULL;
+    struct receive *receive = (o.pcap ? NULL
+                               : open_receive(&o, &sockets, stats));
     struct pipeline *pipeline = open_pipeline(&o, receive, stats);
     if (receive) {
         /* Before the packets that a dead process left, any of which may have

@@ -161,6 +161,32 @@ own_string(struct draft *d, const char *s)
     return own(d, xstrdup(s ? s : ""));
 }
 
+/* Says how packets come in, if it is not by sockets: malloc()ed, or null. */
+static char *
+say_receives(const struct master *m)
+{
+    const struct intake_stats *stats;
+
+    if (!config_uses_memif(m->config)) {
+        return NULL;
+    }
+    stats = answer_map_intake(m);
+    if (!stats) {
+        return xstrdup("memif, nothing known yet");
+    }
+    uint64_t n_rings = stats_get(&stats->counters[INTAKE_MEMIF_RINGS]);
+    char *state = (n_rings ? xasprintf("%"PRIu64" rings", n_rings)
+                   : xstrdup("not connected"));
+    char *sentence = xasprintf(
+        "memif, %s: %s; connections %"PRIu64", of which broke or were refused "
+        "%"PRIu64, m->config->tunnel.memif_socket, state,
+        stats_get(&stats->counters[INTAKE_MEMIF_CONNECTS]),
+        stats_get(&stats->counters[INTAKE_MEMIF_FAILURES]));
+    free(state);
+    stats_unmap(stats);
+    return sentence;
+}
+
 void
 answer_status(struct master *m, struct draft *d)
 {
@@ -174,6 +200,9 @@ answer_status(struct master *m, struct draft *d)
     status->started_ns = m->started_ns;
     status->loaded_ns = m->loaded_ns;
     status->refused = own_string(d, m->refused);
+    char *receives = say_receives(m);
+    status->receives = own_string(d, receives);
+    free(receives);
     status->programs = own(d, xcalloc(n, sizeof *status->programs));
     status->changes = own(d, xcalloc(m->changes.n, sizeof *status->changes));
     for (size_t i = 0; i < m->changes.n; i++) {

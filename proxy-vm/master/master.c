@@ -134,10 +134,12 @@ add_intake(struct master *m)
     char **argv = program_args(m, "intake", &n);
 
     add_report_fd(argv, &n);
-    argv[n++] = xstrdup("--fd");
-    argv[n++] = xasprintf("%d", CHILD_FD + 1);
-    argv[n++] = xstrdup("--n-fds");
-    argv[n++] = xasprintf("%u", m->sockets.n);
+    if (!config_uses_memif(m->config)) {
+        argv[n++] = xstrdup("--fd");
+        argv[n++] = xasprintf("%d", CHILD_FD + 1);
+        argv[n++] = xstrdup("--n-fds");
+        argv[n++] = xasprintf("%u", m->sockets.n);
+    }
     if (intake_user(m)) {
         argv[n++] = xstrdup("--host-keys");
         argv[n++] = config_path_host_keys(m->config);
@@ -240,7 +242,9 @@ prepare(struct master *m, const char *text, size_t size)
     if (!sentence) {
         sentence = setup_keys(m->config);
     }
-    if (!sentence) {
+    if (!sentence && config_uses_memif(m->config)) {
+        service_refuse_sockets();
+    } else if (!sentence) {
         service_take_sockets(m->config, &m->sockets);
         if (m->sockets.n) {
             setup_receive_buffer(m->config, &m->sockets);
@@ -336,6 +340,10 @@ check_change(const struct config *old, const struct config *new)
                              paths[i].old, paths[i].new);
         }
     }
+    if (strcmp(old->tunnel.rx, new->tunnel.rx)) {
+        return xstrdup("tunnel.rx: it can't change while sluiced runs; "
+                       "restart sluiced.");
+    }
     if (!nullable_string_is_equal(old->intake.user, new->intake.user)) {
         return xstrdup("intake.user: it can't change while sluiced runs; "
                        "restart sluiced.");
@@ -348,6 +356,17 @@ tunnel_moved(const struct config *old, const struct config *new)
 {
     return (strcmp(old->tunnel.listen, new->tunnel.listen)
             || old->tunnel.port != new->tunnel.port);
+}
+
+/* Returns true if intake has to connect otherwise, by memif. */
+static bool
+memif_changed(const struct config *old, const struct config *new)
+{
+    return (config_uses_memif(new)
+            && (tunnel_moved(old, new)
+                || old->tunnel.receive_buffer != new->tunnel.receive_buffer
+                || strcmp(old->tunnel.memif_socket,
+                          new->tunnel.memif_socket)));
 }
 
 static bool
@@ -487,6 +506,7 @@ follow_intake(struct master *m, const struct config *old,
         setup_receive_buffer(m->config, &m->sockets);
     }
     if (sockets->n || batches_changed(old, m->config)
+        || memif_changed(old, m->config)
         || old->tunnel.bfd_sessions != m->config->tunnel.bfd_sessions) {
         child_restart(m->intake, INTAKE_PATIENCE_MS);
     } else if (m->intake->goal == CHILD_RUN) {
@@ -552,7 +572,8 @@ reload(struct master *m)
     if (!sentence) {
         sentence = check_change(m->config, new);
     }
-    if (!sentence && tunnel_moved(m->config, new)) {
+    if (!sentence && tunnel_moved(m->config, new)
+        && !config_uses_memif(new)) {
         sentence = setup_bind(new, &m->sockets, &sockets);
     }
     if (!sentence) {

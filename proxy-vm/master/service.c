@@ -110,6 +110,20 @@ service_take_sockets(const struct config *config, struct tunnel_sockets *ret)
 }
 
 void
+service_refuse_sockets(void)
+{
+    int n = sd_listen_fds(true);
+
+    for (int i = 0; i < n; i++) {
+        close(SD_LISTEN_FDS_START + i);
+    }
+    if (n > 0) {
+        VLOG_WARN("packets come by memif, as tunnel.rx says, and the service "
+                  "manager's sockets are closed: disable sluice.socket");
+    }
+}
+
+void
 service_keep_sockets(const struct tunnel_sockets *sockets)
 {
     sd_notify(false, "FDSTOREREMOVE=1\nFDNAME="TUNNEL);

@@ -21,6 +21,10 @@ struct config;
 void service_take_sockets(const struct config *config,
                           struct tunnel_sockets *ret);
 
+/* Closes the sockets that the manager handed over, with a warning: packets come
+ * by memif. */
+void service_refuse_sockets(void);
+
 /* Has the manager keep 'sockets' in place of what it kept before. */
 void service_keep_sockets(const struct tunnel_sockets *sockets);
 

@@ -58,7 +58,7 @@ judge() {
 no_secret() {
     local secret rc=0
     while read -r secret; do
-        if grep -rFa -l --exclude=intake.rx --exclude=intake.parts -e "$secret" \
+        if grep -rFa -l --exclude=intake.rx --exclude=intake.memif --exclude=intake.parts -e "$secret" \
             "$topo_dir"/t[0-9]*.log \
             "$topo_dir/spool" "$topo_dir/run" "$topo_dir/state" "$topo_log"
         then
@@ -90,7 +90,7 @@ with open(f"/proc/{pids[0]}/stat", encoding="utf-8") as stat:
 nowhere() {
     local text=$1
     shift
-    ! grep -rFa --exclude=intake.rx --exclude=intake.parts -e "$text" "$@"
+    ! grep -rFa --exclude=intake.rx --exclude=intake.memif --exclude=intake.parts -e "$text" "$@"
 }
 
 # logs_quiet: no program complained of something that it should not meet.

@@ -34,7 +34,7 @@
 static char inside[64];
 static char outside[64];
 static int tunnel_fd;
-static bool may_answer = true;
+static int may = SANDBOX_MAY_ANSWER;
 static int other_fd;
 static pid_t test_pid;
 
@@ -349,7 +349,7 @@ try(bool (*attempt)(void), bool is_shut_in)
     if (!pid) {
         const struct sandbox_dir dirs[] = { { inside, true } };
         const struct tunnel_sockets sockets = { .n = 1, .fds = { tunnel_fd } };
-        if (is_shut_in && sandbox_enter(dirs, 1, &sockets, may_answer)) {
+        if (is_shut_in && sandbox_enter(dirs, 1, &sockets, may)) {
             _exit(NOT_SHUT_IN);
         }
         _exit(attempt() ? WORKED : FAILED);
@@ -457,10 +457,56 @@ static void
 who_does_not_answer_bfd_sends_nothing(void **state)
 {
     (void) state;
-    may_answer = false;
+    may = 0;
     assert_int_equal(WEXITSTATUS(try(send_an_answer, true)),
                      HAS_FILTER ? FAILED : WORKED);
-    may_answer = true;
+    may = SANDBOX_MAY_ANSWER;
+}
+
+static bool
+open_a_local_socket_of_packets(void)
+{
+    return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+           >= 0;
+}
+
+/* As memif-control.c does; nobody listens there. */
+static bool
+connect_a_local_socket_and_send(void)
+{
+    struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    struct msghdr header = { .msg_name = NULL };
+    char byte;
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                    0);
+
+    snprintf(sun.sun_path, sizeof sun.sun_path, "%s/none", inside);
+    return (connect(fd, (struct sockaddr *) &sun, sizeof sun)
+            && errno == ENOENT
+            && sendmsg(fd, &header, MSG_NOSIGNAL) < 0 && errno == ENOTCONN
+            && recv(fd, &byte, 1, 0) < 0 && errno == ENOTCONN);
+}
+
+static void
+with_memif_local_sockets_of_packets_can_be_made_and_no_others(void **state)
+{
+    (void) state;
+    if (!HAS_FILTER) {
+        skip();
+    }
+    int status = try(open_a_local_socket_of_packets, true);
+    assert_true(WIFSIGNALED(status));
+    may = SANDBOX_MAY_CONNECT;
+    assert_int_equal(WEXITSTATUS(try(open_a_local_socket_of_packets, true)),
+                     WORKED);
+    assert_int_equal(WEXITSTATUS(try(connect_a_local_socket_and_send, true)),
+                     WORKED);
+    assert_int_equal(WEXITSTATUS(try(open_a_local_socket, true)), FAILED);
+    status = try(open_an_internet_socket, true);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+    status = try(open_a_packet_socket, true);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+    may = SANDBOX_MAY_ANSWER;
 }
 
 static void
@@ -479,6 +525,8 @@ main(void)
         cmocka_unit_test(what_is_forbidden_fails_from_inside),
         cmocka_unit_test(what_intake_needs_works_from_inside),
         cmocka_unit_test(who_does_not_answer_bfd_sends_nothing),
+        cmocka_unit_test(
+            with_memif_local_sockets_of_packets_can_be_made_and_no_others),
         cmocka_unit_test(a_file_can_be_read_when_not_shut_in),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

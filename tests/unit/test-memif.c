@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sluice-config.h"
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "memif-peer.h"
+#include "outer.h"
+#include "s1-receive.h"
+#include "stats.h"
+
+enum { N_TO = 2, N_FROM = 3 };
+
+static const struct outer_self switch_self = {
+    .mac = { 0x02, 0, 0, 0, 0, 9 },
+    .ip = { [10] = 0xff, [11] = 0xff, [12] = 198, 18, 0, 1 },
+    .port = 6081,
+};
+static struct outer_self intake_self = {
+    .ip = { [10] = 0xff, [11] = 0xff, [12] = 198, 18, 0, 2 },
+    .port = 6081,
+};
+
+struct fixture {
+    char rx[64], rings[64], server[64];
+    struct intake_stats *stats;
+    struct memif_peer *peer;
+    struct receive *receive;
+};
+
+static uint64_t
+counter(const struct fixture *f, int i)
+{
+    return stats_get(&f->stats->counters[i]);
+}
+
+static void
+start(struct fixture *f)
+{
+    const struct receive_memif_options options = {
+        .server = f->server,
+        .path = f->rings,
+        .port = 6081,
+        .receive_buffer = 1 << 20,
+        .stats = f->stats,
+        .addr = *(const struct in6_addr *) intake_self.ip,
+    };
+
+    assert_int_equal(receive_memif_create(&options, f->rx, &f->receive), 0);
+}
+
+/* Lets both ends work until the receiver has packets, or the connection is as
+ * 'up' says; that they are done with what there is, if -1. */
+static void
+work(struct fixture *f, int up)
+{
+    uint64_t lost = 0;
+
+    for (int i = 0; i < 5000; i++) {
+        bool connected = memif_peer_run(f->peer);
+
+        if (!receive_socket_fill(f->receive, &lost)) {
+            assert_int_equal(up, 2);
+            return;
+        }
+        if (up == 2 ? false
+            : up == (connected && counter(f, INTAKE_MEMIF_RINGS) == N_FROM)) {
+            return;
+        }
+        receive_socket_wait(f->receive, 1);
+    }
+    fail_msg("nothing came of it");
+}
+
+static void
+connect_both(struct fixture *f)
+{
+    work(f, 1);
+}
+
+/* Until packets are there. */
+static void
+fill(struct fixture *f)
+{
+    work(f, 2);
+}
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    int id = getpid();
+
+    outer_default_mac(intake_self.ip, intake_self.mac);
+    snprintf(f->rx, sizeof f->rx, "/tmp/test-memif-%d.rx", id);
+    snprintf(f->rings, sizeof f->rings, "/tmp/test-memif-%d.rings", id);
+    snprintf(f->server, sizeof f->server, "/tmp/test-memif-%d.sock", id);
+    f->stats = calloc(1, sizeof *f->stats);
+    f->peer = memif_peer_create(f->server, N_TO, N_FROM);
+    assert_non_null(f->peer);
+    start(f);
+    *state = f;
+    return 0;
+}
+
+/* The end of the process that is no kill: the peer lets go. */
+static void
+stop(struct fixture *f)
+{
+    memif_peer_hang_up(f->peer);
+    receive_socket_destroy(f->receive);
+    f->receive = NULL;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    if (f->receive) {
+        stop(f);
+    }
+    memif_peer_destroy(f->peer);
+    unlink(f->rx);
+    unlink(f->rings);
+    free(f->stats);
+    free(f);
+    return 0;
+}
+
+static void
+send_text(struct fixture *f, unsigned int ring, const char *text, size_t piece)
+{
+    uint8_t frame[OUTER_HEADERS_MAX + 16384];
+    size_t size = outer_write(&switch_self, intake_self.mac, intake_self.ip,
+                              slice_from_string(text), frame);
+
+    assert_true(memif_peer_send(f->peer, ring, slice_of(frame, size), piece));
+}
+
+static void
+expect_next(struct fixture *f, const char *text)
+{
+    struct record rec;
+
+    assert_true(receive_socket_next(f->receive, &rec));
+    assert_slice_equal(rec.packet, text);
+    assert_memory_equal(rec.vtep, switch_self.ip, 16);
+    assert_true(rec.received_ns > 0);
+    receive_socket_done(f->receive);
+}
+
+static void
+expect_none(struct fixture *f)
+{
+    struct record rec;
+
+    assert_false(receive_socket_next(f->receive, &rec));
+}
+
+static void
+as_many_rings_as_the_switch_has_are_found_out(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_both(f);
+    assert_int_equal(counter(f, INTAKE_MEMIF_RINGS), N_FROM);
+    assert_int_equal(counter(f, INTAKE_MEMIF_CONNECTS), 1);
+    assert_int_equal(counter(f, INTAKE_MEMIF_FAILURES), 0);
+}
+
+static void
+packets_of_each_ring_come_in_order_and_once(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_both(f);
+    send_text(f, 1, "one", 2048);
+    send_text(f, 1, "two", 2048);
+    fill(f);
+    expect_next(f, "one");
+    expect_next(f, "two");
+    expect_none(f);
+    send_text(f, 2, "three", 2048);
+    fill(f);
+    expect_next(f, "three");
+    expect_none(f);
+}
+
+static void
+a_ring_goes_round_and_round(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_both(f);
+    for (int i = 0; i < 70000; i++) {
+        char text[16];
+
+        snprintf(text, sizeof text, "%d", i);
+        send_text(f, 0, text, 2048);
+        fill(f);
+        expect_next(f, text);
+    }
+}
+
+static void
+a_full_ring_takes_no_more(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t byte[64] = { 0 };
+    int n = 0;
+
+    connect_both(f);
+    while (memif_peer_send(f->peer, 0, slice_of(byte, sizeof byte), 64)) {
+        n++;
+    }
+    assert_int_equal(n, (1 << 20) / MEMIF_BUFFER_SIZE);
+    while (counter(f, INTAKE_FRAMES_ELSEWHERE) < (uint64_t) n) {
+        uint64_t lost;
+
+        assert_int_equal(receive_socket_fill(f->receive, &lost), EAGAIN);
+    }
+    assert_true(memif_peer_send(f->peer, 0, slice_of(byte, sizeof byte), 64));
+}
+
+static void
+a_frame_may_take_several_buffers(void **state)
+{
+    struct fixture *f = *state;
+    char text[5000];
+
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    connect_both(f);
+    send_text(f, 0, text, 2048);
+    send_text(f, 0, "behind", 2048);
+    fill(f);
+    expect_next(f, text);
+    expect_next(f, "behind");
+}
+
+static void
+a_frame_too_large_is_passed_over_and_counted(void **state)
+{
+    struct fixture *f = *state;
+    char text[12000];
+
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    connect_both(f);
+    send_text(f, 0, text, 2048);
+    send_text(f, 0, "behind", 2048);
+    send_text(f, 0, "pieces", 2);       /* Of too many buffers. */
+    send_text(f, 0, "end", 2048);
+    fill(f);
+    expect_next(f, "behind");
+    expect_next(f, "end");
+    assert_int_equal(counter(f, INTAKE_FRAMES_RING), 2);
+}
+
+/* As after kill -9: the process before left all as it was. */
+static void
+kill_and_start(struct fixture *f)
+{
+    /* What it knew is lost; its descriptors are closed by the kernel. */
+    f->receive = NULL;
+    memif_peer_hang_up(f->peer);
+    start(f);
+}
+
+static void
+what_is_in_the_ring_survives_a_kill(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_both(f);
+    send_text(f, 0, "one", 2048);
+    send_text(f, 0, "two", 2048);
+    fill(f);
+    expect_next(f, "one");
+    send_text(f, 0, "three", 2048);
+    send_text(f, 2, "four", 2048);
+    kill_and_start(f);
+    expect_next(f, "two");
+    expect_none(f);
+
+    /* The order of rings is not said. */
+    fill(f);
+    struct record rec;
+    assert_true(receive_socket_next(f->receive, &rec));
+    bool is_four = rec.packet.size == 4;
+    expect_next(f, is_four ? "four" : "three");
+    fill(f);
+    expect_next(f, is_four ? "three" : "four");
+    connect_both(f);
+    send_text(f, 0, "five", 2048);
+    fill(f);
+    expect_next(f, "five");
+    expect_none(f);
+}
+
+static void
+an_orderly_end_leaves_no_packet_in_a_file(void **state)
+{
+    struct fixture *f = *state;
+    struct stat s;
+
+    connect_both(f);
+    send_text(f, 0, "secret", 2048);
+    fill(f);
+    expect_next(f, "secret");
+    assert_int_equal(stat(f->rings, &s), 0);
+    stop(f);
+    assert_int_equal(stat(f->rings, &s), -1);
+}
+
+static void
+who_comes_back_is_found_again(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_both(f);
+    send_text(f, 0, "before", 2048);
+    memif_peer_destroy(f->peer);
+    f->peer = memif_peer_create(f->server, 1, N_FROM);
+    fill(f);
+    expect_next(f, "before");
+    connect_both(f);
+    assert_int_equal(counter(f, INTAKE_MEMIF_CONNECTS), 2);
+    assert_true(counter(f, INTAKE_MEMIF_FAILURES) >= 1);
+    send_text(f, 2, "after", 2048);
+    fill(f);
+    expect_next(f, "after");
+}
+
+static void
+a_tail_beyond_the_ring_ends_the_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_both(f);
+    memif_peer_move_tail(f->peer, 1, 5000);
+    work(f, 0);
+    assert_int_equal(counter(f, INTAKE_FRAMES_RING), 1);
+    connect_both(f);
+    send_text(f, 1, "again", 2048);
+    fill(f);
+    expect_next(f, "again");
+}
+
+/* The memory is the server's to write: whatever is there, nothing beyond it is
+ * read. */
+static void
+spoiled_memory_does_no_harm(void **state)
+{
+    struct fixture *f = *state;
+    unsigned int seed = 1;
+
+    for (int round = 0; round < 50; round++) {
+        connect_both(f);
+        size_t size;
+        uint8_t *memory = memif_peer_memory(f->peer, &size);
+        uint64_t lost;
+
+        for (int i = 0; i < 2000; i++) {
+            /* The rings lie in front. */
+            memory[rand_r(&seed) % 40000] = rand_r(&seed);
+        }
+        for (int i = 0; i < 20; i++) {
+            receive_socket_fill(f->receive, &lost);
+            struct record rec;
+            while (receive_socket_next(f->receive, &rec)) {
+                receive_socket_done(f->receive);
+            }
+        }
+        memif_peer_hang_up(f->peer);
+        work(f, 0);
+    }
+}
+
+static void
+an_answer_goes_to_who_sent_the_packet(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t frame[2048], unused[OUTER_ANSWER_MAX];
+    struct outer_packet packet;
+    struct record rec;
+    size_t size;
+
+    connect_both(f);
+    send_text(f, 0, "question", 2048);
+    fill(f);
+    assert_true(receive_socket_next(f->receive, &rec));
+    assert_true(receive_socket_answer(f->receive, "answer", 6));
+    size = memif_peer_receive(f->peer, frame, sizeof frame);
+    assert_int_equal(outer_read(slice_of(frame, size), &switch_self, &packet,
+                                unused, &size), OUTER_TUNNEL);
+    assert_slice_equal(packet.payload, "answer");
+    assert_memory_equal(packet.src_ip, intake_self.ip, 16);
+    assert_memory_equal(packet.src_mac, intake_self.mac, 6);
+}
+
+static void
+arp_is_answered_by_the_ring(void **state)
+{
+    struct fixture *f = *state;
+    static const uint8_t request[42] = {
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0, 9, 8, 6,
+        0, 1, 8, 0, 6, 4, 0, 1, 0x02, 0, 0, 0, 0, 9, 198, 18, 0, 1,
+        [38] = 198, 18, 0, 2,
+    };
+    uint8_t reply[64];
+    uint64_t lost;
+
+    connect_both(f);
+    assert_true(memif_peer_send(f->peer, 0, slice_of(request, sizeof request),
+                                2048));
+    assert_int_equal(receive_socket_fill(f->receive, &lost), EAGAIN);
+    assert_int_equal(memif_peer_receive(f->peer, reply, sizeof reply), 42);
+    assert_int_equal(reply[21], 2);
+    assert_int_equal(counter(f, INTAKE_FRAMES_ANSWERED), 1);
+}
+
+static void
+the_switch_is_asked_to_wake_us_only_while_we_wait(void **state)
+{
+    struct fixture *f = *state;
+
+    connect_both(f);
+    send_text(f, 0, "one", 2048);
+    assert_false(memif_peer_interrupt(f->peer, 0));
+    fill(f);
+    expect_next(f, "one");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+        TEST(as_many_rings_as_the_switch_has_are_found_out),
+        TEST(packets_of_each_ring_come_in_order_and_once),
+        TEST(a_ring_goes_round_and_round),
+        TEST(a_full_ring_takes_no_more),
+        TEST(a_frame_may_take_several_buffers),
+        TEST(a_frame_too_large_is_passed_over_and_counted),
+        TEST(what_is_in_the_ring_survives_a_kill),
+        TEST(an_orderly_end_leaves_no_packet_in_a_file),
+        TEST(who_comes_back_is_found_again),
+        TEST(a_tail_beyond_the_ring_ends_the_connection),
+        TEST(spoiled_memory_does_no_harm),
+        TEST(an_answer_goes_to_who_sent_the_packet),
+        TEST(arp_is_answered_by_the_ring),
+        TEST(the_switch_is_asked_to_wake_us_only_while_we_wait),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
