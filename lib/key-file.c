@@ -126,8 +126,8 @@ check_access(const char *path, const struct stat *s)
                         path, (unsigned int) s->st_mode & 07777);
     }
     if (s->st_uid && s->st_uid != geteuid()) {
-        return complain("%s: this file belongs to user %u; change it with "
-                        "chown to root or to user %u, who reads it.",
+        return complain("%s: this file belongs to user %u; give it with "
+                        "chown to user %u, who reads it.",
                         path, (unsigned int) s->st_uid,
                         (unsigned int) geteuid());
     }
@@ -168,8 +168,12 @@ key_file_read(const char *path, struct key_file *ret)
     /* Not to wait, should it be a FIFO. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &s)) {
-        sentence = complain("%s: this file can't be opened: %s.", path,
-                            strerror(errno));
+        sentence = (errno == EACCES
+                    ? complain("%s: this file can't be opened by user %u, who "
+                               "reads it; give it to that user with chown.",
+                               path, (unsigned int) geteuid())
+                    : complain("%s: this file can't be opened: %s.", path,
+                               strerror(errno)));
         goto out;
     }
     sentence = check_access(path, &s);

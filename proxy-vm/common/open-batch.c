@@ -89,7 +89,7 @@ open_batch_create(const char *dir, const struct open_batch_info *info,
         goto out;
     }
     b->fd = openat(b->dir_fd, b->name,
-                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
     if (b->fd < 0) {
         error = errno;
         goto out;

@@ -29,7 +29,7 @@ spool_write_temp(struct spool *s, int dir_fd, const char *temp,
         return -errno;
     }
     int fd = s->io->openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL
-                           | O_NOFOLLOW | O_CLOEXEC, 0640);
+                           | O_NOFOLLOW | O_CLOEXEC, 0660);
     if (fd < 0) {
         return -errno;
     }

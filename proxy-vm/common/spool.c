@@ -72,7 +72,7 @@ spool_parse_tenant(const char *name, uint32_t *ret)
 static int
 make_directory(struct spool *s, int dir_fd, const char *name)
 {
-    if (s->io->mkdirat(dir_fd, name, 0750)) {
+    if (s->io->mkdirat(dir_fd, name, 0770)) {
         return errno == EEXIST ? 0 : errno;
     }
     failpoint(FAIL_DIRECTORY_MADE);
@@ -81,8 +81,9 @@ make_directory(struct spool *s, int dir_fd, const char *name)
 
 /* Gives the directory 'fd' to whom the spool belongs to: sluiced may make one in
  * which another user's sluice-intake writes.  Also one that was there: who made
- * it may not have come to this, or have been killed.  Who may not give anything
- * away runs all as one user. */
+ * it may not have come to this, or have been killed.  A shipper may give it to
+ * that user's group alone, and who may not even do that runs all as one user.
+ * The spool's owner, sluice-intake, has nothing to give away. */
 static int
 give_directory(struct spool *s, int fd)
 {
@@ -91,9 +92,12 @@ give_directory(struct spool *s, int fd)
     if (s->io->fstat(s->fd, &spool) || s->io->fstat(fd, &st)) {
         return errno;
     }
-    return (!spool.st_uid || st.st_uid == spool.st_uid
+    return (!spool.st_uid || spool.st_uid == geteuid()
+            || st.st_uid == spool.st_uid
             || !fchown(fd, spool.st_uid, spool.st_gid)
-            || (errno == EPERM && geteuid()) ? 0 : errno);
+            || (errno == EPERM && geteuid()
+                && (!fchown(fd, -1, spool.st_gid) || errno == EPERM))
+            ? 0 : errno);
 }
 
 int

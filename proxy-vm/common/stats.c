@@ -112,14 +112,14 @@ copy_file(int fd, size_t size, void **ret)
     return 0;
 }
 
-/* Maps 'size' bytes of the file at 'path', for writing if 'writable', and else
- * a copy: whoever owns the file could cut it at any time, which would be a
- * SIGBUS for who looks at it. */
+/* Maps 'size' bytes of the file at 'path', for writing, with 'mode' if it is
+ * not there yet; or, if 'mode' is 0, a copy: whoever owns the file could cut it
+ * at any time, which would be a SIGBUS for who looks at it. */
 static int
-map_file(const char *path, size_t size, bool writable, void **ret)
+map_file(const char *path, size_t size, mode_t mode, void **ret)
 {
-    int fd = open(path, (writable ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC
-                  | O_NOFOLLOW, 0640);
+    int fd = open(path, (mode ? O_RDWR | O_CREAT : O_RDONLY) | O_CLOEXEC
+                  | O_NOFOLLOW, mode);
     if (fd < 0) {
         return errno;
     }
@@ -127,12 +127,12 @@ map_file(const char *path, size_t size, bool writable, void **ret)
     int error = 0;
     struct stat st;
     if (fstat(fd, &st)
-        || (writable && (size_t) st.st_size != size
+        || (mode && (size_t) st.st_size != size
             && (ftruncate(fd, 0) || ftruncate(fd, size)))) {
         error = errno;
         goto out;
     }
-    if (!writable) {
+    if (!mode) {
         error = copy_file(fd, size, ret);
         goto out;
     }
@@ -166,13 +166,14 @@ out:
 int
 intake_stats_map(const char *path, struct intake_stats **ret)
 {
-    return map_file(path, sizeof **ret, true, (void **) ret);
+    /* sluiced writes there, too: see intake_stats_set_by_command(). */
+    return map_file(path, sizeof **ret, 0660, (void **) ret);
 }
 
 int
 ship_stats_map(const char *path, uint32_t tenant, struct ship_stats **ret)
 {
-    int error = map_file(path, sizeof **ret, true, (void **) ret);
+    int error = map_file(path, sizeof **ret, 0640, (void **) ret);
     if (!error) {
         stats_set(&(*ret)->tenant, tenant);
     }
@@ -182,13 +183,13 @@ ship_stats_map(const char *path, uint32_t tenant, struct ship_stats **ret)
 int
 intake_stats_map_ro(const char *path, const struct intake_stats **ret)
 {
-    return map_file(path, sizeof **ret, false, (void **) ret);
+    return map_file(path, sizeof **ret, 0, (void **) ret);
 }
 
 int
 ship_stats_map_ro(const char *path, const struct ship_stats **ret)
 {
-    return map_file(path, sizeof **ret, false, (void **) ret);
+    return map_file(path, sizeof **ret, 0, (void **) ret);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "master.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,10 +114,14 @@ static void
 add_metrics(struct master *m)
 {
     if (m->config->metrics.port) {
+        const struct passwd *nobody = getpwnam("nobody");
         size_t n;
         char **argv = program_args(m, "metrics", &n);
-
-        supervisor_add(&m->supervisor, "metrics", &argv);
+        struct child *child = supervisor_add(&m->supervisor, "metrics",
+                                             &argv);
+        if (nobody) {
+            child->becomes = nobody->pw_uid;
+        }
     }
 }
 
@@ -225,6 +230,10 @@ prepare(struct master *m, const char *text, size_t size)
     }
     if (!sentence) {
         sentence = setup_lock(m->config, &m->lock_fd);
+    }
+    /* Before what is there is read; and once more for what that made. */
+    if (!sentence && m->intake_is_own) {
+        sentence = setup_ownership(m->config, &m->intake_user);
     }
     if (!sentence) {
         sentence = open_spool(m);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <netinet/in.h>
@@ -36,6 +37,21 @@
 
 VLOG_DEFINE_THIS_MODULE(setup);
 
+/* Returns true if this process may list the directory 'path' and write to it. */
+static bool
+may_use(const char *path)
+{
+    return !faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS);
+}
+
+/* Makes the directory 'path' ours, if we may: a service manager made it for
+ * root, or a version of us for sluice-intake alone. */
+static bool
+take(const char *path, mode_t mode)
+{
+    return !lchown(path, geteuid(), -1) && !chmod(path, mode);
+}
+
 /* Makes the directory 'path' with 'mode', parents with 0755, whatever the
  * umask. */
 static int
@@ -59,9 +75,9 @@ make_directory(const char *path, mode_t mode)
     if (!error) {
         error = (stat(copy, &st) ? errno
                  : !S_ISDIR(st.st_mode) ? ENOTDIR
-                 : faccessat(AT_FDCWD, copy, R_OK | W_OK | X_OK, AT_EACCESS)
-                 ? errno
-                 : 0);
+                 : may_use(copy)
+                 || (st.st_uid != geteuid() && take(copy, mode)) ? 0
+                 : EACCES);
     }
     free(copy);
     return error;
@@ -106,34 +122,86 @@ setup_intake_user(const struct config *config, bool *ret_is_own,
     return NULL;
 }
 
-/* Who owns what give_to() comes by: nftw() has no argument for it. */
+/* Who owns what give_to() comes by, and whether it has to come again: nftw()
+ * has no arguments for them. */
 static struct child_user new_owner;
+static bool give_again;
 
+/* Gives 'path' to 'new_owner', and its group the rights that its owner has. */
 static int
 give_one(const char *path, const struct stat *st, int type,
          struct FTW *ftw OVS_UNUSED)
 {
     bool is_other = (st->st_uid != new_owner.uid
                      || st->st_gid != new_owner.gid);
+    mode_t mode = (st->st_mode | (st->st_mode & 0700) >> 3) & 01777;
+    bool has_other_mode = (!S_ISLNK(st->st_mode)
+                           && mode != (st->st_mode & 07777));
 
-    return (type == FTW_NS ? -1
-            : is_other ? lchown(path, new_owner.uid, new_owner.gid)
-            : 0);
+    if (type == FTW_NS) {
+        return -1;
+    }
+    /* Only an owner may change the mode. */
+    if (has_other_mode
+        && (lchown(path, geteuid(), -1) || chmod(path, mode))) {
+        return -1;
+    }
+    if ((is_other || has_other_mode)
+        && lchown(path, new_owner.uid, new_owner.gid)) {
+        return -1;
+    }
+    /* What is in a directory that could not be read was left out. */
+    if (type == FTW_DNR) {
+        give_again = true;
+        return may_use(path) ? 0 : -1;
+    }
+    return 0;
 }
 
-/* Gives 'path', and all that is in it, to 'user'.  Nobody but that user and
- * ours may write there, and it runs nothing now.  Returns 0 or a positive
- * errno. */
+/* Gives 'path', and all that is in it, to 'user', and to its group, which we
+ * are in.  Nobody but that user and ours may write there, and it runs nothing
+ * now.  Returns 0 or a positive errno. */
 static int
 give_to(const char *path, const struct child_user *user)
 {
     new_owner = *user;
-    return nftw(path, give_one, 16, FTW_PHYS) ? errno : 0;
+    do {
+        give_again = false;
+        if (nftw(path, give_one, 16, FTW_PHYS)) {
+            return errno;
+        }
+    } while (give_again);
+    return may_use(path) ? 0 : EACCES;
+}
+
+/* Returns what to do if we are not in the group of 'user', or null. */
+static char *
+check_group(const struct child_user *user)
+{
+    const struct group *group;
+
+    if (!geteuid() || group_member(user->gid)) {
+        return NULL;
+    }
+    group = getgrgid(user->gid);
+    return xasprintf("intake.user: sluiced is not in the group of that user, "
+                     "%s, and could not ship what sluice-intake writes; add "
+                     "its own user with usermod --append --groups %s, and "
+                     "start it again.", group ? group->gr_name : "which has "
+                     "no name", group ? group->gr_name : "GROUP");
 }
 
 char *
 setup_ownership(const struct config *config, const struct child_user *intake)
 {
+    char *sentence = check_group(intake);
+    if (sentence) {
+        return sentence;
+    }
+
+    /* What one of the two users makes in the spool is for both. */
+    umask(0007);
+
     char *intake_run = config_path_intake_run(config);
     char *context = config_path_context(config);
     int error = give_to(intake_run, intake);
@@ -150,7 +218,7 @@ setup_ownership(const struct config *config, const struct child_user *intake)
             || chown(context, -1, intake->gid) || chmod(context, 0750))) {
         error = errno;
     }
-    char *sentence = (error ? xasprintf(
+    sentence = (error ? xasprintf(
         "%s, %s and %s can't be opened for the user of sluice-intake: %s.",
         config->paths.run, config->paths.spool, context, ovs_strerror(error))
         : NULL);

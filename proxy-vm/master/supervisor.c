@@ -31,6 +31,24 @@ enum {
     STEADY_MS = 30 * 1000,      /* Having run so long it counts as healthy. */
 };
 
+/* Sends 'signal' to the running 'child'.  To a process of another user only
+ * root and that user may: who may become that user is it for a moment, as far
+ * as kill() looks, while that user in turn may do nothing to us. */
+static void
+send_signal(const struct child *child, int signal)
+{
+    uid_t user = child->user ? child->user->uid : child->becomes;
+    uid_t own = geteuid();
+
+    if (kill(child->pid, signal) && errno == EPERM && !seteuid(user)) {
+        kill(child->pid, signal);
+        if (seteuid(own)) {
+            ovs_abort(errno, "%s: could not become user %u again",
+                      child->name, (unsigned int) own);
+        }
+    }
+}
+
 void
 supervisor_init(struct supervisor *s)
 {
@@ -68,7 +86,7 @@ supervisor_destroy(struct supervisor *s)
 
     LIST_FOR_EACH_SAFE (child, node, &s->children) {
         if (child->pid) {
-            kill(child->pid, SIGKILL);
+            send_signal(child, SIGKILL);
             while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
                 continue;
             }
@@ -86,6 +104,7 @@ supervisor_add(struct supervisor *s, const char *name, char ***argv)
     child->argv = *argv;
     *argv = NULL;
     child->backoff_max_ms = BACKOFF_MAX_MS;
+    child->becomes = -1;
     child->goal = CHILD_RUN;
     child->report_fd = -1;
     child->start_at_ms = time_msec();
@@ -110,7 +129,7 @@ void
 child_signal(const struct child *child, int signal)
 {
     if (child->pid) {
-        kill(child->pid, signal);
+        send_signal(child, signal);
     }
 }
 
@@ -176,11 +195,11 @@ hand_over(int report_fd, const struct tunnel_sockets *sockets)
 }
 
 /* Of the rights that a service manager left us, takes those away by which one
- * becomes another, or ends another's processes.  (Root's it takes not.) */
+ * becomes another, or gives files away.  (Root's it takes not.) */
 static void
 keep_to_own_user(void)
 {
-    static const int rights[] = { CAP_SETUID, CAP_SETGID, CAP_KILL };
+    static const int rights[] = { CAP_SETUID, CAP_SETGID, CAP_CHOWN };
 
     for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, rights[i], 0, 0);
@@ -209,8 +228,7 @@ become(const struct child *child, pid_t master, int report_fd)
     if (user && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)) {
         give_up(child, ": its rights can't be taken away: ");
     }
-    /* sluice-metrics becomes nobody by itself. */
-    if (!user && strcmp(child->name, "metrics")) {
+    if (!user && child->becomes == (uid_t) -1) {
         keep_to_own_user();
     }
 
@@ -390,7 +408,7 @@ supervisor_run(struct supervisor *s)
                    && time_msec() >= child->kill_at_ms) {
             VLOG_WARN("%s: did not stop when asked; it is killed",
                       child->name);
-            kill(child->pid, SIGKILL);
+            send_signal(child, SIGKILL);
             child->kill_at_ms = LLONG_MAX;
         }
     }

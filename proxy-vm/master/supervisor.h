@@ -33,6 +33,8 @@ struct child {
     const struct child_user *user; /* Borrowed; null: the master's. */
     bool reports;               /* Says which configuration it has taken, by
                                  * the descriptor CHILD_FD: see taken.h. */
+    uid_t becomes;              /* The user that it makes itself, by the rights
+                                 * that it then keeps; -1: none. */
 
     pid_t pid;                  /* 0: not running. */
     uint64_t started_ns;        /* Unix epoch. */

@@ -268,9 +268,11 @@ check_key_file(const char *path)
 
     if (stat(path, &st)) {
         return xasprintf("%s can't be read: %s", path, ovs_strerror(errno));
-    } else if (st.st_uid && st.st_uid != geteuid()) {
-        return xasprintf("%s belongs to neither root nor this program's "
-                         "user; give it to one of them", path);
+    } else if (st.st_uid != geteuid()
+               && (st.st_uid || faccessat(AT_FDCWD, path, R_OK, AT_EACCESS))) {
+        return xasprintf("%s does not belong to this program's user, %u; give "
+                         "it to that with chown", path,
+                         (unsigned int) geteuid());
     } else if (st.st_mode & 077) {
         return xasprintf("others may access %s; give it mode 0600", path);
     }

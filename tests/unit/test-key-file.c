@@ -105,6 +105,15 @@ only_a_file_that_nobody_else_can_open_is_read(void **state)
         assert_non_null(sentence);
         assert_non_null(strstr(sentence, "belongs to user 12345"));
         free(sentence);
+
+        /* Root's is not for others, whatever rights they keep. */
+        assert_int_equal(chown(path, 0, -1), 0);
+        assert_int_equal(seteuid(12345), 0);
+        sentence = key_file_read(path, &file);
+        assert_int_equal(seteuid(0), 0);
+        assert_non_null(sentence);
+        assert_non_null(strstr(sentence, "can't be opened by user 12345"));
+        free(sentence);
     }
     unlink(path);
 }
