@@ -193,8 +193,8 @@ drop_frame(struct join *j, struct frame *f, enum sluice_drop drop)
     leave(j, f);
 }
 
-/* Takes the chunks of part 'p' of an earlier process out of 'is_free'.  Returns
- * false if they cannot be its chunks. */
+/* Takes the chunks of part 'p' of an earlier process out of 'is_free'.
+ * Returns false if they cannot be its chunks. */
 static bool
 recover_part(struct join *j, const struct part *p,
              bool is_free[JOIN_MAX_CHUNKS])
@@ -325,9 +325,9 @@ oldest_of_sender(struct join *j, const struct key *key,
     return oldest;
 }
 
-/* Makes room for 'n_chunks' more of the frame 'keep' of the sender of 'key', or
- * of a new one if that is null.  Only frames of the same sender have to give
- * way. */
+/* Makes room for 'n_chunks' more of the frame 'keep' of the sender of 'key',
+ * or of a new one if that is null.  Only frames of the same sender have to
+ * give way. */
 static bool
 make_room(struct join *j, const struct key *key, const struct frame *keep,
           uint32_t n_chunks)

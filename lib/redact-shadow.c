@@ -241,8 +241,8 @@ decode_in_place(struct out *o, const struct redact_text_map *text,
     }
 }
 
-/* Begins with what is encoded at 'start' of 'text' and says 'n' bytes.  Returns
- * false if the budget has no room for them. */
+/* Begins with what is encoded at 'start' of 'text' and says 'n' bytes.
+ * Returns false if the budget has no room for them. */
 static bool
 spend(struct out *o, const struct redact_text_map *text, uint32_t start,
       uint32_t n)

@@ -418,7 +418,8 @@ is_directory(const struct redact_scan *scan, uint32_t start, uint32_t end,
 }
 
 /* Returns whether the literal at 'start' and the value at 'pos' are in the
- * name of a resource of AWS, as arn:aws:secretsmanager:eu-west-1:1:secret:name. */
+ * name of a resource of AWS, as
+ * arn:aws:secretsmanager:eu-west-1:1:secret:name. */
 static bool
 is_resource(const struct redact_scan *scan, uint32_t start, uint32_t pos)
 {

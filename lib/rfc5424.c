@@ -184,8 +184,8 @@ put_context_value(struct out *o, const Sluice__ContextValue *value)
 
 /* Puts HOSTNAME between spaces: the proven name, each character that is not
  * printable US-ASCII replaced, and '/' too, since receivers make file names of
- * it; else the UUID, else the MAC, else, for what is of no VM, nothing.  Names that mean nothing (NILVALUE) or a
- * directory go the same way. */
+ * it; else the UUID, else the MAC, else, for what is of no VM, nothing.  Names
+ * that mean nothing (NILVALUE) or a directory go the same way. */
 static void
 put_hostname(struct out *o, const struct batch_source *source,
              struct slice name)

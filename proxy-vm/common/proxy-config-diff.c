@@ -45,8 +45,8 @@ add(struct config_changes *c, char *key, const char *change, char *before,
     };
 }
 
-/* Returns the value in 'line', "KEY: VALUE" and a line feed; null if it has more
- * lines or is too long. */
+/* Returns the value in 'line', "KEY: VALUE" and a line feed; null if it has
+ * more lines or is too long. */
 static char *
 value_of(const struct ds *line)
 {

@@ -79,11 +79,11 @@ make_directory(struct spool *s, int dir_fd, const char *name)
     return 0;
 }
 
-/* Gives the directory 'fd' to whom the spool belongs to: sluiced may make one in
- * which another user's sluice-intake writes.  Also one that was there: who made
- * it may not have come to this, or have been killed.  A shipper may give it to
- * that user's group alone, and who may not even do that runs all as one user.
- * The spool's owner, sluice-intake, has nothing to give away. */
+/* Gives the directory 'fd' to whom the spool belongs to: sluiced may make one
+ * in which another user's sluice-intake writes.  Also one that was there: who
+ * made it may not have come to this, or have been killed.  A shipper may give
+ * it to that user's group alone, and who may not even do that runs all as one
+ * user.  The spool's owner, sluice-intake, has nothing to give away. */
 static int
 give_directory(struct spool *s, int fd)
 {
@@ -294,7 +294,8 @@ spool_read_all(struct spool *s, int fd, uint8_t *buf, size_t size,
     return 0;
 }
 
-/* Makes 'name' in the spool a file of 'content': all of it, durably, or none.*/
+/* Makes 'name' in the spool a file of 'content': all of it, durably, or
+ * none. */
 static int
 write_file(struct spool *s, const char *name, struct slice content)
 {

@@ -133,8 +133,8 @@ tunnel_sockets_steer(const struct tunnel_sockets *s)
                           &program, sizeof program) ? errno : 0);
 }
 
-/* Returns the receive buffer of 'fd', in bytes of what the kernel counts, which
- * is twice what one asks for (socket(7)). */
+/* Returns the receive buffer of 'fd', in bytes of what the kernel counts,
+ * which is twice what one asks for (socket(7)). */
 static int
 get_buffer(int fd)
 {

@@ -300,8 +300,8 @@ is_stale(const struct instance *in)
     return time_msec() >= stale_at(in);
 }
 
-/* Reads what sources that have said nothing yet said in an earlier run; forgets
- * that when all have.  Returns null if there is nothing of it. */
+/* Reads what sources that have said nothing yet said in an earlier run;
+ * forgets that when all have.  Returns null if there is nothing of it. */
 static struct earlier *
 read_earlier(struct collector *c)
 {

@@ -140,8 +140,8 @@ struct keys {
     size_t n_uuids, n_macs, n_ips;
 };
 
-/* Where there are several sources the record says whose keys they are: what one
- * named is not to become another's word. */
+/* Where there are several sources the record says whose keys they are: what
+ * one named is not to become another's word. */
 static void
 get_keys(const struct known *known, struct keys *k)
 {

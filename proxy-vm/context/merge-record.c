@@ -274,10 +274,10 @@ is_same_vm(const struct record *record, struct slice earlier)
             && (record->n_uuids || !view.names_vm));
 }
 
-/* Returns where 'record', which is on 'host' now (null: nobody says where), ran
- * of late, malloc()ed; or null if there is nothing to be told, or a source does
- * so.  What a host says of itself alone tells nothing: that another one says
- * so, too, is no move. */
+/* Returns where 'record', which is on 'host' now (null: nobody says where),
+ * ran of late, malloc()ed; or null if there is nothing to be told, or a source
+ * does so.  What a host says of itself alone tells nothing: that another one
+ * says so, too, is no move. */
 static char *
 tell_migrations(const struct merge *m, const struct record *record,
                 const Sluice__VmContext *vm,

@@ -120,8 +120,8 @@ count_ambiguous(struct merge *m, size_t size)
             ? &m->counts.ambiguous_uuids : &m->counts.ambiguous_macs);
 }
 
-/* The key that 'e' claims when it names 'bytes', of '*size', which becomes that
- * of the key: 'bytes' itself, or, of a host, in 'buf'. */
+/* The key that 'e' claims when it names 'bytes', of '*size', which becomes
+ * that of the key: 'bytes' itself, or, of a host, in 'buf'. */
 static const uint8_t *
 claimed_key(const struct entry *e, const uint8_t *bytes, size_t *size,
             uint8_t buf[HOST_UUID_SIZE])
@@ -223,8 +223,8 @@ merge_add(struct merge *m, const struct vm_facts *facts)
 
 /* Finding out which entries are of one VM. */
 
-/* Returns the key that 'e' claims by naming 'named' if it may have it as far as
- * others of its rank are concerned, else null. */
+/* Returns the key that 'e' claims by naming 'named' if it may have it as far
+ * as others of its rank are concerned, else null. */
 static struct key *
 own_key(const struct merge *m, const struct entry *e, const uint8_t *named,
         size_t size)

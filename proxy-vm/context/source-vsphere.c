@@ -128,8 +128,8 @@ vsphere_name_of(const void *s_)
     return s->name;
 }
 
-/* Nothing needs to be asked anew of who says what changes, other than tags; but
- * a back-off ends. */
+/* Nothing needs to be asked anew of who says what changes, other than tags;
+ * but a back-off ends. */
 static void
 vsphere_reload(void *s_)
 {

@@ -181,8 +181,8 @@ tags_model_take_list(struct tags_model *m, struct slice reply)
     return problem;
 }
 
-/* Finds or makes the category.  Returns its index, or SIZE_MAX if there are too
- * many. */
+/* Finds or makes the category.  Returns its index, or SIZE_MAX if there are
+ * too many. */
 static size_t
 find_category(struct tags_model *m, const char *id)
 {

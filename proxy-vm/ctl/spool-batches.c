@@ -128,8 +128,8 @@ fail(char *sentence)
     return EXIT_FAILURE;
 }
 
-/* The batches that a command is about: those that are named, or else those that
- * the options choose. */
+/* The batches that a command is about: those that are named, or else those
+ * that the options choose. */
 static char *
 choose(const struct batches_options *o, int n, char *names[],
        Sluice__SpoolQuery **ret, size_t *ret_n, uint64_t *ret_lines)
@@ -192,8 +192,8 @@ free_chosen(Sluice__SpoolQuery *queries, size_t n)
     free(queries);
 }
 
-/* Calls 'cb' for each of the batches that the command is about.  What fails for
- * one does not keep the others from their turn. */
+/* Calls 'cb' for each of the batches that the command is about.  What fails
+ * for one does not keep the others from their turn. */
 static int
 for_each(const struct batches_options *o, int n, char *names[],
          char *(*cb)(const struct batches_options *, Sluice__SpoolQuery *,

@@ -19,7 +19,8 @@
 #include "util.h"
 #include "uuid-bytes.h"
 
-/* A sluiced's answers; see control.proto.  Those that did not come are null. */
+/* A sluiced's answers; see control.proto.  Those that did not come are
+ * null. */
 struct answers {
     Sluice__Response *status, *tenants, *vms, *counters, *spool, *rules,
         *ledger, *context;

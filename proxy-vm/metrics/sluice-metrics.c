@@ -133,7 +133,8 @@ parse_options(int argc, char *argv[], struct options *o)
     }
 }
 
-/* Gives up every right of root's that we have.  Returns 0, or -1 with errno. */
+/* Gives up every right of root's that we have.  Returns 0, or -1 with
+ * errno. */
 static int
 drop_capabilities(void)
 {
