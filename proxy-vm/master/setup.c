@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <grp.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <netinet/in.h>
@@ -178,17 +177,12 @@ give_to(const char *path, const struct child_user *user)
 static char *
 check_group(const struct child_user *user)
 {
-    const struct group *group;
+    unsigned int gid = user->gid;
 
-    if (!geteuid() || group_member(user->gid)) {
-        return NULL;
-    }
-    group = getgrgid(user->gid);
-    return xasprintf("intake.user: sluiced is not in the group of that user, "
-                     "%s, and could not ship what sluice-intake writes; add "
-                     "its own user with usermod --append --groups %s, and "
-                     "start it again.", group ? group->gr_name : "which has "
-                     "no name", group ? group->gr_name : "GROUP");
+    return (!geteuid() || group_member(gid) ? NULL : xasprintf(
+        "intake.user: sluiced is not in the group of that user, %u, and could "
+        "not ship what sluice-intake writes; add its own user with usermod "
+        "--append --groups %u, and start it again.", gid, gid));
 }
 
 char *
