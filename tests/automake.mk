@@ -28,7 +28,7 @@ EXTRA_DIST += docs/fuzzing.md tests/fuzz/corpus tests/fuzz/replay.c \
 	tests/fuzz/run-fuzz
 
 # What tests in Python have in common.
-EXTRA_DIST += tests/certificates.py tests/tap.py
+EXTRA_DIST += tests/certificates.py tests/ports.py tests/tap.py
 
 # 'make fuzz' runs each target for a while, for instance with
 # FUZZ_ARGS='--seconds 600 redact'; see tests/fuzz/run-fuzz.

@@ -6,9 +6,10 @@ needs, with a close().  Its name says what it shows.  It fails by an exception,
 and is skipped by Skip or by returning why."""
 
 import os
-import socket
 import time
 import traceback
+
+from ports import free_port     # For who takes it from here.
 
 BUILD = os.environ.get("builddir", ".")
 LIMIT_S = 60
@@ -33,12 +34,6 @@ def wait_until(condition, what, seconds=LIMIT_S):
         if time.monotonic() > deadline:
             raise Failure("waited %d s in vain: %s" % (seconds, what))
         time.sleep(0.005)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def end_of_log(path, n_lines=10):

@@ -18,12 +18,16 @@ import traceback
 
 BUILD = os.environ["builddir"]
 SOURCE = os.environ["srcdir"]
+sys.path.insert(0, SOURCE + "/tests")
+from ports import free_port     # noqa: E402
+
 SLUICED = BUILD + "/proxy-vm/sluiced"
 SLUICECTL = BUILD + "/proxy-vm/sluicectl"
 PROGRAMS = ("sluice-context", "sluice-intake", "sluice-ship")
+LIMIT_S = 60                    # On a machine that is busy, too.
 
 
-def wait_for(what, condition, seconds=20):
+def wait_for(what, condition, seconds=LIMIT_S):
     """Returns what 'condition' returns once that is true."""
     deadline = time.monotonic() + seconds
     while True:
@@ -38,12 +42,6 @@ def wait_for(what, condition, seconds=20):
 def equal(got, expected):
     if got != expected:
         raise AssertionError(f"got {got!r}, expected {expected!r}")
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def is_alive(pid):
@@ -126,16 +124,16 @@ class Sluiced:
         """For a sluiced that refuses to start."""
         return subprocess.run(
             [SLUICED, "--config", self.config, "--libexec", self.libexec],
-            stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+            stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False)
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(LIMIT_S)
 
     def ctl(self, *args):
         return subprocess.run([SLUICECTL, "--socket", self.socket, *args],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, timeout=60, check=False)
+                              text=True, timeout=LIMIT_S, check=False)
 
     def ask(self, verb):
         result = self.ctl("--json", verb)
@@ -169,7 +167,7 @@ class Sluiced:
     def connect(self):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.connect(self.socket)   # Waits for room in the queue.
-        sock.settimeout(20)
+        sock.settimeout(LIMIT_S)
         return sock
 
 

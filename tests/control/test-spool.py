@@ -43,7 +43,7 @@ def wait_for_books(s, tenant=7, queue="main", **figures):
             n == (b[name] if name in b else left(b, name.replace("_", "-")))
             for name, n in figures.items())
     try:
-        wait_for("the books", right, 30)
+        wait_for("the books", right)
     except AssertionError as error:
         raise AssertionError(f"{error}: {statement(s, tenant, queue)} is not "
                              f"{figures}") from None
@@ -414,7 +414,7 @@ def a_queue_that_is_not_emptied_sheds_and_says_so():
             send(s, next(numbers))
             return [i["lines"] for i in statement(s)["dropped"]
                     if i["name"] == "spool-age"]
-        wait_for("a line that is shed", sheds, 30)
+        wait_for("a line that is shed", sheds)
         turn_on(s, config)
         wait_for("the record", lambda: any(
             'gap="spool-full"' in line for line in server.others), 30)

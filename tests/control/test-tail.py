@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 
-from harness import SLUICECTL, equal, main, wait_for
+from harness import LIMIT_S, SLUICECTL, equal, main, wait_for
 from traffic import Server, Stream, packet, with_server
 
 SLOW = "batch:\n  max-delay-ms: 60000\n"
@@ -156,7 +156,7 @@ def every_line_is_shown_or_counted():
         n = stream.stop()
         wait_for("all", lambda: len(got) + sum(missing) >= n)
         watch.send_signal(signal.SIGINT)
-        equal(watch.wait(20), 0)
+        equal(watch.wait(LIMIT_S), 0)
         reader.join()
         equal(len(got) + sum(missing), n)
         equal(len(set(got)), len(got))
@@ -182,7 +182,7 @@ def a_restart_of_intake_is_said():
         assert "started again" in line, line or watch.communicate()
         assert "two" in watch.stdout.readline()
         watch.send_signal(signal.SIGINT)
-        equal(watch.wait(20), 0)
+        equal(watch.wait(LIMIT_S), 0)
         equal(s.stop(), 0)
 
 

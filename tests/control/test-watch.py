@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 
-from harness import SLUICECTL, SOURCE, Sluiced, equal, main
+from harness import LIMIT_S, SLUICECTL, SOURCE, Sluiced, equal, main
 
 NAMED = {"show": ["7/main/1-1"], "get": ["vm-1"]}
 # What these ask for is not there.
@@ -37,7 +37,7 @@ def read_until(fd, count):
     """What comes from 'fd' until 'count' of that says enough."""
     data = b""
     while not count(data):
-        assert select.select([fd], [], [], 20)[0], data
+        assert select.select([fd], [], [], LIMIT_S)[0], data
         part = os.read(fd, 65536)
         assert part, data
         data += part
@@ -52,7 +52,7 @@ def a_state_is_printed_again_until_interrupted():
         blocks = read_until(watch.stdout.fileno(),
                             lambda data: data.count(once) >= 2)
         watch.send_signal(signal.SIGINT)
-        equal((watch.wait(10), watch.stderr.read()), (0, ""))
+        equal((watch.wait(LIMIT_S), watch.stderr.read()), (0, ""))
         assert blocks.startswith(once), blocks
         assert b"\n\n" + once in blocks and b"\033" not in blocks, blocks
         equal(s.stop(), 0)
@@ -65,7 +65,7 @@ def json_is_a_line_each_time():
         data = read_until(watch.stdout.fileno(),
                           lambda data: data.count(b"\n") >= 2)
         watch.send_signal(signal.SIGINT)
-        equal(watch.wait(10), 0)
+        equal(watch.wait(LIMIT_S), 0)
         for line in data.splitlines():
             equal([row["id"] for row in json.loads(line)["tenants"]], [7, 8])
         equal(s.stop(), 0)
@@ -78,7 +78,7 @@ def a_terminal_is_redrawn():
         watch = start(s, "--watch=1", "tenants", stdout=slave)
         read_until(master, lambda data: data.count(b"\033[H\033[J") >= 2)
         watch.send_signal(signal.SIGINT)
-        equal(watch.wait(10), 0)
+        equal(watch.wait(LIMIT_S), 0)
         os.close(slave)
         os.close(master)
         equal(s.stop(), 0)
@@ -90,7 +90,7 @@ def it_ends_with_sluiced():
         watch = start(s, "--watch=1", "rules")
         read_until(watch.stdout.fileno(), lambda data: data)
         equal(s.stop(), 0)
-        equal(watch.wait(20), 1)
+        equal(watch.wait(LIMIT_S), 1)
         assert "sluiced" in watch.stderr.read()
 
 
@@ -102,9 +102,9 @@ def it_is_for_every_state_and_for_nothing_else():
             if asks and " ".join(words[:2]) not in REFUSED:
                 read_until(watch.stdout.fileno(), lambda data: data)
                 watch.send_signal(signal.SIGINT)
-                equal((words, watch.wait(10)), (words, 0))
+                equal((words, watch.wait(LIMIT_S)), (words, 0))
             else:
-                equal((words, watch.wait(10)), (words, 1 if asks else 2))
+                equal((words, watch.wait(LIMIT_S)), (words, 1 if asks else 2))
                 equal((words, watch.stdout.read()), (words, ""))
         for words in (["flows"], ["top"], ["rules", "test", "x"], ["ledger",
                       "--check"], ["explain", "x"], ["no-such"], []):

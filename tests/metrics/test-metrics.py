@@ -18,7 +18,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.parse
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -268,19 +267,21 @@ def ready_says_who_does_not_run():
 
 
 def health_does_not_wait_for_sluiced():
+    def is_answered_meanwhile():
+        """Whether that is while /metrics waits for sluiced."""
+        with socket.create_connection(("127.0.0.1", port)) as waiting:
+            waiting.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            equal(Answer(port, "/healthz").status, 200)
+            waits = not select.select([waiting], [], [], 0)[0]
+            waiting.settimeout(60)
+            assert waiting.recv(4096).startswith(b"HTTP/1.1 503")
+        return waits
+
     with serving() as (s, port):
         s.process.send_signal(signal.SIGSTOP)
         try:
-            with socket.create_connection(("127.0.0.1", port)) as waiting:
-                waiting.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-                # As long as that one waits.
-                for _ in range(3):
-                    start = time.monotonic()
-                    equal(Answer(port, "/healthz").status, 200)
-                    assert time.monotonic() - start < 2
-                equal(select.select([waiting], [], [], 0)[0], [])
-                waiting.settimeout(10)
-                assert waiting.recv(4096).startswith(b"HTTP/1.1 503")
+            # On a busy machine, some may come after those 5 s.
+            assert any(is_answered_meanwhile() for _ in range(3))
         finally:
             s.process.send_signal(signal.SIGCONT)
         wait_for("metrics", lambda: Answer(port, "/metrics").status == 200)

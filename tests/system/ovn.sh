@@ -24,7 +24,7 @@ ovn_start_database() {
     topo_start hv "ovn-$1.log" "$OVS_DIR/build/ovsdb/ovsdb-server" \
         "$topo_dir/ovn/$1.db" --remote="punix:$topo_dir/ovn/$1.sock" \
         --unixctl="$topo_dir/ovn/$1.ctl" --no-chdir
-    topo_wait 20 "the socket of OVN's $1" test -S "$topo_dir/ovn/$1.sock"
+    topo_wait 60 "the socket of OVN's $1" test -S "$topo_dir/ovn/$1.sock"
 }
 
 # ovn_start_controller: ovn_controller_pid gets its id.

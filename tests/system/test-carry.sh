@@ -37,7 +37,7 @@ send() {
     while mapfile -t -n "$2" group && ((${#group[@]})); do
         n=$(printf '%s\n' "${group[@]}" | send_frames "$vm")
         n_sent[$vm]=$((n_sent[$vm] + n))
-        topo_wait 20 "frames of $vm at the action" \
+        topo_wait 60 "frames of $vm at the action" \
             switch_is "$vm" packets "${n_sent[$vm]}" || return 1
     done
 }
@@ -93,10 +93,10 @@ print(*(vm[sys.argv[2]] for vm in json.load(sys.stdin)["vms"]
 all_carried() {
     local vm
     for vm in vm1 vm2 vm3; do
-        topo_wait 20 "frames of $vm at the action" \
+        topo_wait 60 "frames of $vm at the action" \
             switch_is "$vm" packets "${n_sent[$vm]}" &&
             switch_is "$vm" sent "${n_sent[$vm]}" &&
-            topo_wait 20 "frames of $vm at the proxy" \
+            topo_wait 60 "frames of $vm at the proxy" \
                 proxy_is "$vm" received "${n_sent[$vm]}" || return 1
     done
 }
@@ -170,7 +170,7 @@ done >"$topo_dir/forged"
 send_frames vm1 <"$topo_dir/forged" >/dev/null
 # Of a datagram in fragments, the first has the port and is dropped.
 check "GENEVE from a guest is dropped at its port, tagged or not" \
-    topo_wait 20 "drops" n_dropped_geneve vm1 9
+    topo_wait 60 "drops" n_dropped_geneve vm1 9
 
 # --- A limit for each VM -----------------------------------------------------
 
@@ -199,11 +199,11 @@ check "a guest that floods is limited" test "$dropped" -ge $((n_sent[vm1] / 3))
 check "what it sent is what passed and what was dropped, to the packet" \
     switch_is vm1 sent $((n_sent[vm1] - dropped))
 check "the proxy misses what was dropped, to the packet" \
-    topo_wait 20 "figures" proxy_is vm1 lost "$dropped"
+    topo_wait 60 "figures" proxy_is vm1 lost "$dropped"
 check "a calm guest beside it loses nothing" switch_is vm2 sent 30
 check "and has no drops" switch_is vm2 rate 0
 check "nor does the proxy miss anything of it" \
-    topo_wait 20 "figures" proxy_is vm2 lost 0
+    topo_wait 60 "figures" proxy_is vm2 lost 0
 check "its lines arrive" topo_wait 60 "lines" \
     lines_of_kind ' udp line=calm-' 7 30
 check "the programs' logs have no error" logs_quiet

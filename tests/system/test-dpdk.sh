@@ -159,7 +159,7 @@ check_queues() {
     ip -n "$topo_id-hv" addr add 198.19.0.1/24 dev br-cap
     ip -n "$topo_id-hv" link set br-cap up
     topo_appctl tnl/neigh/set br-cap 198.19.0.2 02:00:00:00:ca:02 >/dev/null
-    topo_wait 20 "the route to the file" eval \
+    topo_wait 60 "the route to the file" eval \
         'topo_appctl ovs/route/lookup 198.19.0.2 | grep -q br-cap'
     topo_ofctl add-flow br-cap actions=cap0
 
@@ -176,7 +176,7 @@ check_queues() {
         'priority=50001,udp,nw_src=10.0.0.12,tp_dst=514,actions=meter:1,log_tunnel(port=sluice0,dst=198.19.0.2)'
     check "two threads serve the port of several queues" on_two_cores vm2
     check "packets of both queues are sent" \
-        topo_wait 30 "$n_queued packets" enough_queued
+        topo_wait 60 "$n_queued packets" enough_queued
     topo_ofctl --strict del-flows br-int \
         'priority=50001,udp,nw_src=10.0.0.12,tp_dst=514'
     topo_appctl revalidator/wait
@@ -216,7 +216,7 @@ start_watch() {
     topo_start proxy check-tunnel.log python3 "$topo_here/check-tunnel.py" \
         sums eth0 "$topo_dir/sums"
     watch_pid=$topo_pid
-    topo_wait 20 "the watch of the tunnel" test -e "$topo_dir/sums"
+    topo_wait 60 "the watch of the tunnel" test -e "$topo_dir/sums"
 }
 
 # saw CONDITION: on the counts "c" of check-tunnel.py.
@@ -238,21 +238,21 @@ check_guest() {
     check "a guest starts, $how" topo_wait 60 "the guest" guest_is_ready
     ((tap_failed == n_failed)) || return 0
     check "two threads serve the guest's port, $how" \
-        topo_wait 20 "two queues" on_two_cores vm1
+        topo_wait 60 "two queues" on_two_cores vm1
     for csum in false true; do
         topo_vsctl set Interface sluice0 options:csum="$csum"
         check "the guest sends, $how, tunnel checksum $csum" \
             guest udp "csum-$csum" "$n_lines"
         check "its lines reach the tenant, $how, tunnel checksum $csum" \
-            topo_wait 30 "$n_lines lines" \
+            topo_wait 60 "$n_lines lines" \
             came "csum-$csum" "$n_lines" "$topo_dir/t7.log"
         check "'normal' brings them to the server, $how, tunnel checksum $csum" \
-            topo_wait 30 "$n_lines lines" \
+            topo_wait 60 "$n_lines lines" \
             came "csum-$csum" "$n_lines" "$topo_dir/lan7.received"
     done
     check "all that reached the action was sent, $how" vm1_lost_nothing
     check "sent = received per port; the books balance, $how" \
-        topo_wait 30 "balance" books_balance
+        topo_wait 60 "balance" books_balance
     check_tcp "$1"
     topo_stop "$watch_pid"
     check "each inner checksum is valid as it leaves, $how" \
@@ -286,7 +286,7 @@ with socket.create_server(("", 514)) as server, open(sys.argv[1], "wb") as f:
         f.write(data)
     f.flush()
     peer.close()' "$topo_dir/tcp.received"
-    topo_wait 20 "a server for TCP" topo_listens lan7 514
+    topo_wait 60 "a server for TCP" topo_listens lan7 514
     topo_ofctl add-flow br-int \
         'tcp,tp_dst=514,actions=log_tunnel(port=sluice0,dst=198.18.0.2),normal'
     check "the guest sends by TCP, $how" guest tcp stream "$n"

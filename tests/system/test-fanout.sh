@@ -95,7 +95,7 @@ lines_each lines_send
 check "a file gets what a server that is down will get later" \
     shipped 7 archive "$n7"
 check "meanwhile those lines wait in the server's queue" \
-    topo_wait 30 "$n7 lines in the spool" queue_is 7 logs spooled "$n7"
+    topo_wait 60 "$n7 lines in the spool" queue_is 7 logs spooled "$n7"
 check "the first of two in order gets all" shipped 8 main "$n8"
 check "the first has each line once" \
     has_each_once "$topo_dir/t8.log" "$n8"

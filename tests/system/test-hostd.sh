@@ -50,7 +50,7 @@ says() {
 
 # line TENANT TEXT: the line that says TEXT, once it came.
 line() {
-    topo_wait 30 "the line $2" grep -F " $2" "$topo_dir/t$1.log" &&
+    topo_wait 60 "the line $2" grep -F " $2" "$topo_dir/t$1.log" &&
         grep -F " $2" "$topo_dir/t$1.log"
 }
 
@@ -63,7 +63,7 @@ line_matches() {
 }
 # (Not by topo_wait, whose subshell would keep the number.)
 becomes() {
-    local deadline=$((SECONDS + 30))
+    local deadline=$((SECONDS + 60))
     until line_matches "$@"; do
         if ((SECONDS >= deadline)); then
             line "$2" "said-$n_said;"
@@ -88,7 +88,7 @@ check "and do not say what nobody knows" \
 
 start_hostd stranger
 check "a host with another key is refused and counted" \
-    topo_wait 20 "an unknown host" status_has 'unknown-host: [1-9]'
+    topo_wait 60 "an unknown host" status_has 'unknown-host: [1-9]'
 stop_hostd
 
 start_hostd hv-1
@@ -126,7 +126,7 @@ without_figures() {
     ! { line_matches vm1 7 . | grep -F ' cpu-percent'; }
 }
 check "and no more once it is gone" \
-    topo_wait 30 "a line without" without_figures
+    topo_wait 60 "a line without" without_figures
 
 # A process of the host, by the addresses of its socket.
 topo_start hv socket.log python3 -c 'import os, signal, socket
@@ -153,7 +153,7 @@ topo_stop "$socket_pid"
 no_owner() {
     ! { topo_vsctl get Interface vm2 external_ids | grep sluice-owner; }
 }
-check "until the process is gone" topo_wait 20 "no owner" no_owner
+check "until the process is gone" topo_wait 60 "no owner" no_owner
 
 # shut_in PID CAPABILITIES: what the kernel says of a process.
 shut_in() {
@@ -169,9 +169,9 @@ check "sluice-hostd keeps the one capability that it needs for that" \
 stop_hostd
 start_hostd hv-1
 check "and else none" \
-    topo_wait 20 "no capability" shut_in "$hostd_pid" 0000000000000000
+    topo_wait 60 "no capability" shut_in "$hostd_pid" 0000000000000000
 check "a restart of sluice-hostd begins another session" \
-    topo_wait 30 "a third session" status_has '  sessions: 3'
+    topo_wait 60 "a third session" status_has '  sessions: 3'
 check "and lines go on to say it" \
     becomes vm1 7 " host-cpu-percent=$percent"
 
@@ -182,7 +182,7 @@ restart_database() {
     topo_start hv ovsdb-server.log "$OVS_DIR/build/ovsdb/ovsdb-server" \
         "$OVS_DBDIR/conf.db" --remote="punix:$OVS_RUNDIR/db.sock" \
         --pidfile --no-chdir
-    topo_wait 20 "ovsdb-server's socket" test -S "$OVS_RUNDIR/db.sock"
+    topo_wait 60 "ovsdb-server's socket" test -S "$OVS_RUNDIR/db.sock"
     topo_vsctl set Interface vm3 external_ids:vm-name=ledger
 }
 check "the switch's database is restarted" restart_database
@@ -191,7 +191,7 @@ more_reports() {
     (($(status_has '  reports:' | tr -dc 0-9) >= n_reports + 3))
 }
 check "and sluice-hostd, without privileges, connects again" \
-    topo_wait 30 "more reports" more_reports
+    topo_wait 60 "more reports" more_reports
 
 restart_proxy() {
     topo_stop "$proxy_pid"
@@ -216,7 +216,7 @@ check "and it is no longer stale" \
 kill -STOP "$hostd_pid"
 check "a host that is silent for a minute is stale" \
     topo_wait 90 "a stale host" status_has '^source host:hv-1: stale'
-check "and counted" topo_wait 20 "the count" status_has '  silences: 1'
+check "and counted" topo_wait 60 "the count" status_has '  silences: 1'
 check "lines say so, and no longer what it measured" \
     becomes vm1 7 ' switch-port="vm1" context-stale="host:hv-1"'
 kill -CONT "$hostd_pid"

@@ -41,7 +41,7 @@ send_stream() {
                 echo -n "<13>1 - web app - - - stream password=str3am-secret $i"\
                     >"/dev/udp/$0/514"
             done' "$topo_logserver" "$i" "$last"
-        topo_wait 20 "$last packets in the switch" switch_took "$last"
+        topo_wait 60 "$last packets in the switch" switch_took "$last"
     done
 }
 
@@ -71,32 +71,32 @@ topo_add_flows
 
 send_stream 1 "$n_lines" &
 stream=$!
-topo_wait 20 "the first lines" lines_came 7 1
+topo_wait 60 "the first lines" lines_came 7 1
 pid=$(program_pid intake)
 kill -9 "$pid"
 check "sluiced starts intake again" \
-    topo_wait 20 "another intake" program_restarted intake "$pid"
+    topo_wait 60 "another intake" program_restarted intake "$pid"
 wait "$stream"
 # The socket is sluiced's: what comes while intake is away waits in it.
 check "each line of the stream arrives" topo_wait 60 "the stream" \
     stream_came "$n_lines"
 check "none came twice" test "$(doubles)" = 0
 check "sent = received and lost 0 per port; the tenants' books balance" \
-    topo_wait 20 "balanced books" books_balance
+    topo_wait 60 "balanced books" books_balance
 
 pid=$(program_pid ship-7)
 send_stream $((n_lines + 1)) $((2 * n_lines)) &
 stream=$!
-topo_wait 20 "a line of the second stream" \
+topo_wait 60 "a line of the second stream" \
     grep -q "str.* $((n_lines + 1))\$" "$topo_dir/t7.log"
 kill -9 "$pid"
 check "sluiced starts ship again" \
-    topo_wait 20 "another ship" program_restarted ship-7 "$pid"
+    topo_wait 60 "another ship" program_restarted ship-7 "$pid"
 wait "$stream"
 check "each line of the second stream arrives" topo_wait 60 "the stream" \
     stream_came $((2 * n_lines))
 check "the books balance after that" \
-    topo_wait 20 "balanced books" books_balance
+    topo_wait 60 "balanced books" books_balance
 check "no secret of the stream is anywhere" \
     nowhere str3am-secret "$topo_dir/t7.log" "$topo_dir/spool" \
     "$topo_dir/run" "$topo_log"

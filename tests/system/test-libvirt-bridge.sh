@@ -107,7 +107,7 @@ mount --bind "$0" /etc/libvirt
 if [ -e /dev/kvm ]; then mount --bind "$0/none" /dev/kvm; fi
 libvirtd -f "$0/libvirtd.conf" -p "$0/pid"
 exit' "$topo_dir/libvirt"
-    topo_wait 30 "libvirtd" virsh_in version
+    topo_wait 60 "libvirtd" virsh_in version
 }
 
 virsh_in() {
@@ -161,13 +161,13 @@ check "the hook says whose" port_is sluice-tenant 7
 check "the guest boots" topo_wait 90 "the guest" guest_is_ready
 check "it sends" guest udp libvirt "$n_lines"
 check "its lines reach its tenant" \
-    topo_wait 30 "$n_lines lines" came libvirt "$n_lines" "$topo_dir/t7.log"
+    topo_wait 60 "$n_lines lines" came libvirt "$n_lines" "$topo_dir/t7.log"
 check "'normal' brings them to where it sent them" \
-    topo_wait 30 "$n_lines lines" came libvirt "$n_lines" \
+    topo_wait 60 "$n_lines lines" came libvirt "$n_lines" \
     "$topo_dir/lan7.received"
 check "each says which VM" \
     eval "! grep 'line=libvirt' '$topo_dir/t7.log' | grep -vF 'vm=\"$uuid\"'"
-check "the books balance" topo_wait 30 "balance" books_balance
+check "the books balance" topo_wait 60 "balance" books_balance
 check "the guest is ended" virsh_in destroy web-1
 check "and its port is gone" port_is_gone
 check "the programs' logs have no error" quiet

@@ -25,7 +25,7 @@ done
 mapfile -t reasons < <(topo_in hv python3 "$topo_here/send-malformed.py")
 for reason in "${reasons[@]}"; do
     check "a packet with $reason is dropped and counted" \
-        topo_wait 20 "one drop for $reason" drops_are "$reason" 1
+        topo_wait 60 "one drop for $reason" drops_are "$reason" 1
 done
 check "people see the reasons in sluicectl counters" counters_tell
 

@@ -23,12 +23,12 @@ topo_add_flows
 lines_each lines_send
 
 check "lines are in the open batch before they are in the spool" \
-    topo_wait 20 "lines in the open batch" \
+    topo_wait 60 "lines in the open batch" \
     grep -qa 'line=vm1-2' "$topo_dir"/run/intake/open/7-*.open
 check "and no secret is in it" no_secret
 check "the other tenant's lines arrive" wait_for_lines 8 "$n8"
 check "batches of the tenant wait in the spool" \
-    topo_wait 30 "$n7 lines in the spool" figure_is 7 spooled "$n7"
+    topo_wait 60 "$n7 lines in the spool" figure_is 7 spooled "$n7"
 check "the books balance while they wait" books_balance
 check "sluicectl says what is wrong with the server" server_refuses
 check "no line is readable in the spool" no_plain_text

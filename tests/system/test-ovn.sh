@@ -36,7 +36,7 @@ flows_are() {
 # arrives N LINE: OVN takes the packet to where the guest sent it, the line gets
 # to the tenant as its Nth.
 arrives() {
-    topo_wait 20 "$2 in the log server's network" \
+    topo_wait 60 "$2 in the log server's network" \
         grep -q "$2\$" "$topo_dir/lan7.received" && wait_for_lines 7 "$1"
 }
 
@@ -46,14 +46,14 @@ ovn_up
 
 lines_send vm1 rfc5424 "without flows line=before"
 check "OVN takes a guest's packets to where they go" \
-    topo_wait 20 "the packet" grep -q 'line=before$' "$topo_dir/lan7.received"
+    topo_wait 60 "the packet" grep -q 'line=before$' "$topo_dir/lan7.received"
 check "the flows that sluicectl prints are taken beside OVN's" add_flows
 lines_each lines_send
 check "the lines of tenant 7 arrive" wait_for_lines 7 "$n7"
 check "the lines of tenant 8 arrive" wait_for_lines 8 "$n8"
 check_lines
 check "and OVN takes the packets to where they go" \
-    topo_wait 10 "the packets" topo_has_lines "$topo_dir/lan7.received" "$n7"
+    topo_wait 60 "the packets" topo_has_lines "$topo_dir/lan7.received" "$n7"
 check "none of the other tenant's" nowhere vm3 "$topo_dir/lan7.received"
 
 # The controller, started again, deletes what is not its own.
@@ -61,17 +61,17 @@ n=$(n_flows)
 topo_stop "$ovn_controller_pid"
 ovn_start_controller
 check "OVN's controller deletes our flows when it comes" \
-    topo_wait 30 "no flow of ours" flows_are 0
+    topo_wait 60 "no flow of ours" flows_are 0
 PATH=$OVS_DIR/build/utilities:$PATH topo_start hv keep-flows.log \
     "$common_here/../../proxy-vm/hostd/sluice-keep-flows" br-int \
     "$topo_dir/flows.sh"
 check "sluice-keep-flows brings them back" \
-    topo_wait 20 "all flows" flows_are "$n"
+    topo_wait 60 "all flows" flows_are "$n"
 lines_send vm1 rfc5424 "with flows line=again"
 check "a line goes on" arrives $((n7 + 1)) line=again
 topo_ofctl del-flows br-int cookie=0x2534c/-1
 check "it brings them back whenever they are deleted" \
-    topo_wait 20 "all flows" flows_are "$n"
+    topo_wait 60 "all flows" flows_are "$n"
 lines_send vm1 rfc5424 "with flows line=once-more"
 check "a line goes on" arrives $((n7 + 2)) line=once-more
 

@@ -25,7 +25,7 @@ start_proxy() {
     topo_start proxy "sluiced-$1.log" "$topo_dir/bin/sluiced" \
         --config "$topo_dir/proxy-$1/sluice.yaml" --libexec "$topo_dir/bin"
     proxy_pid[$1]=$topo_pid
-    topo_wait 30 "an answer of proxy $1" proxy_ctl "$1" status
+    topo_wait 60 "an answer of proxy $1" proxy_ctl "$1" status
 }
 
 proxy_ctl() {
@@ -107,7 +107,7 @@ while True:
 
 topo_up
 ip -n "$topo_id-proxy" addr add "${addresses[1]}/24" dev eth0
-topo_wait 20 "an answer from the second proxy's address" \
+topo_wait 60 "an answer from the second proxy's address" \
     topo_in hv ping -c 1 -W 1 "${addresses[1]}"
 for n in 0 1; do
     write_proxy $n
@@ -120,11 +120,11 @@ topo_ofctl add-flow br-int \
     'udp,tp_dst=514,actions=log_tunnel(port=log0,port=log1),normal'
 for n in 0 1; do
     check "BFD finds proxy $n alive" \
-        topo_wait 30 "a session with proxy $n" is_live $n
+        topo_wait 60 "a session with proxy $n" is_live $n
 done
 
 start_sender
-topo_wait 30 "the first packets" eval 'has_share 0 0 || has_share 1 0'
+topo_wait 60 "the first packets" eval 'has_share 0 0 || has_share 1 0'
 first=0
 has_share 0 0 || first=1
 other=$((1 - first))
@@ -134,31 +134,31 @@ stopped=$(intake_of $first)
 kill -STOP "$stopped"
 begin=${EPOCHREALTIME/./}
 check "the share of a stopped proxy moves" \
-    topo_wait 15 "packets for the other proxy" has_share $other 0
+    topo_wait 60 "packets for the other proxy" has_share $other 0
 echo "# it took $(((${EPOCHREALTIME/./} - begin) / 1000)) ms"
 check "the switch says that the proxy is dead" is_dead $first
 before=$(sent_to $first)
 kill -CONT "$stopped"
 check "it comes back when the proxy goes on" \
-    topo_wait 30 "packets for the first proxy" has_share $first "$before"
+    topo_wait 60 "packets for the first proxy" has_share $first "$before"
 topo_stop "$sender"
 check "what was sent to each is what each received, and nothing is lost" \
-    topo_wait 30 "books that agree" books_agree 0 0
+    topo_wait 60 "books that agree" books_agree 0 0
 
 start_sender
 before=$(sent_to $first)
-topo_wait 30 "more packets" has_share $first "$before"
+topo_wait 60 "more packets" has_share $first "$before"
 topo_stop "${proxy_pid[$first]}"
 before=$(sent_to $other)
 check "the share of a proxy that ends moves" \
-    topo_wait 15 "packets for the other proxy" has_share $other "$before"
+    topo_wait 60 "packets for the other proxy" has_share $other "$before"
 before=$(sent_to $first)
 start_proxy $first
 check "it comes back when the proxy is started again" \
-    topo_wait 30 "packets for the first proxy" has_share $first "$before"
+    topo_wait 60 "packets for the first proxy" has_share $first "$before"
 topo_stop "$sender"
 lost=(0 0)
 lost[first]=1
 check "what one proxy missed it knows, and the other one missed nothing" \
-    topo_wait 30 "books that agree" books_agree "${lost[@]}"
+    topo_wait 60 "books that agree" books_agree "${lost[@]}"
 done_testing

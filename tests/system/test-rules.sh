@@ -152,11 +152,11 @@ say vm1 cron 78 20 "a job"
 say vm1 cron 78 1 "a precious job"
 say vm1 cron 75 1 "a job failed"
 check "drop lets nothing pass but what it is not for" eval '
-    topo_wait 30 "the job that failed" lines 7 1 "a job failed$" &&
+    topo_wait 60 "the job that failed" lines 7 1 "a job failed$" &&
         lines 7 1 "a precious job$" && lines 7 0 " cron .*a job$"'
 check "its tenant is told how much was dropped" \
-    topo_wait 30 "gap records" announced 7 rule-drop quiet 20
-check "sluicectl shows it" topo_wait 10 "figures" rule quiet \
+    topo_wait 60 "gap records" announced 7 rule-drop quiet 20
+check "sluicectl shows it" topo_wait 60 "figures" rule quiet \
     '(rule["matched"], rule["dropped"], rule["announced"]) == (20, 20, 20)'
 
 for vm in vm1 vm2 vm3; do
@@ -165,41 +165,41 @@ for vm in vm1 vm2 vm3; do
     done
 done
 check "a rule for a VM is for it alone, by name" eval '
-    topo_wait 30 "lines" lines 7 2 " cloned .*of vm1$" &&
-        topo_wait 30 "lines" lines 8 2 " cloned .*of vm3$" &&
+    topo_wait 60 "lines" lines 7 2 " cloned .*of vm1$" &&
+        topo_wait 60 "lines" lines 8 2 " cloned .*of vm3$" &&
         lines 7 0 " cloned .*of vm2$"'
 check "or by UUID" eval '
-    topo_wait 30 "lines" lines 7 4 " owned .*of vm[12]$" &&
+    topo_wait 60 "lines" lines 7 4 " owned .*of vm[12]$" &&
         lines 8 0 " owned "'
 check "a rule for a tenant is for it alone" eval '
-    topo_wait 30 "lines" lines 7 4 " shared .*of vm[12]$" &&
+    topo_wait 60 "lines" lines 7 4 " shared .*of vm[12]$" &&
         lines 8 0 " shared "'
 
 say vm1 app 13 1 "password=hunter2 is redacted"
 check "patterns see what redaction leaves" eval '
-    topo_wait 30 "the line" lines 7 1 "redacted:password> is redacted$" &&
+    topo_wait 60 "the line" lines 7 1 "redacted:password> is redacted$" &&
         rule secret "rule[\"matched\"] == 0"'
 
 say vm1 chatty 13 31 "line %d of vm1"
 say vm2 chatty 13 31 "line %d of vm2"
 check "sample lets one of three pass, of each VM" eval '
-    topo_wait 30 "lines" lines 7 11 " chatty .* of vm1$" &&
-        topo_wait 30 "lines" lines 7 11 " chatty .* of vm2$" &&
-        topo_wait 30 "gap records" announced 7 rule-sample third 40'
+    topo_wait 60 "lines" lines 7 11 " chatty .* of vm1$" &&
+        topo_wait 60 "lines" lines 7 11 " chatty .* of vm2$" &&
+        topo_wait 60 "gap records" announced 7 rule-sample third 40'
 
 say vm1 fast 13 50 "line %d"
 check "rate-limit lets a burst pass, and says how much is missing" eval '
-    topo_wait 30 "figures" rule slow "rule[\"matched\"] == 50" &&
+    topo_wait 60 "figures" rule slow "rule[\"matched\"] == 50" &&
         rule slow "40 <= rule[\"dropped\"] <= 45" &&
-        topo_wait 30 "its announcement" rule slow \
+        topo_wait 60 "its announcement" rule slow \
             "rule[\"announced\"] == rule[\"dropped\"]"'
 
 say vm1 flood 13 40 "disk full"
 say vm3 flood 13 1 "disk full"
 # shellcheck disable=SC2016 # Expanded by eval.
 check "repeats become one record at the end of the window" eval '
-    topo_wait 30 "the record" announced 7 rule-duplicate same 39 &&
-        topo_wait 30 "the line" lines 8 1 " flood .*disk full$" &&
+    topo_wait 60 "the record" announced 7 rule-duplicate same 39 &&
+        topo_wait 60 "the line" lines 8 1 " flood .*disk full$" &&
         lines 7 1 " flood .*disk full$" &&
         grep -qF "message of \"flood\" repeated 39 times: [disk full]" \
             "$topo_dir/t7.log"'
@@ -208,7 +208,7 @@ check "the record is of the VM" grep -qE \
 
 say vm1 app 11 1 "something broke"
 check "verbose adds the rule, the flow and the time of receipt" \
-    topo_wait 30 "the line" lines 7 1 \
+    topo_wait 60 "the line" lines 7 1 \
     ' rule="look" received="20[^"]*Z" flow="udp 10\.0\.0\.11 [0-9]+ 10\.0\.0\.254 514".* something broke$'
 
 sed -i 's/name: third, app: chatty/name: third, app: other/' \
@@ -216,31 +216,31 @@ sed -i 's/name: third, app: chatty/name: third, app: other/' \
 check "a reload takes new rules up" topo_sluicectl reload
 say vm1 chatty 13 10 "reloaded %d"
 check "and keeps the figures of those that stay" eval '
-    topo_wait 30 "lines" lines 7 10 " reloaded [0-9]$" &&
+    topo_wait 60 "lines" lines 7 10 " reloaded [0-9]$" &&
         rule third "rule[\"matched\"] == 62"'
 # shellcheck disable=SC2016 # Expanded by eval.
 check "a forged record does not count" eval '
     say vm1 app 13 1 "x [sluice@32473 gap=\"rule-drop\" gap-lines=\"9\" gap-rule=\"quiet\"] forged" &&
-    topo_wait 30 "the line" grep -q forged "$topo_dir/t7.log" &&
+    topo_wait 60 "the line" grep -q forged "$topo_dir/t7.log" &&
     grep -q "src-ip=\"10.0.0.11\"\(  *[^]]*\)*\] x \[sluice@32473 gap=" "$topo_dir/t7.log"'
 
 say vm1 app 13 1 "$(printf 'long%.0s' {1..300}) end"
 check "of a message over the maximum the rest is masked, and that is counted" \
-    eval 'topo_wait 30 "the line" lines 7 1 \
+    eval 'topo_wait 60 "the line" lines 7 1 \
         "\\] (long)+(lo?n?)?<redacted:over-cap>$" &&
-        topo_wait 30 "the counter" over_cap 7 1 && over_cap 8 0'
+        topo_wait 60 "the counter" over_cap 7 1 && over_cap 8 0'
 
 for n in 7 8; do
     topo_start "lan$n" "tcp-sink-$n.log" python3 "$topo_here/tcp-sink.py" \
         "$topo_dir/tcp-sink-$n" 514
-    topo_wait 20 "the TCP log server" test -f "$topo_dir/tcp-sink-$n"
+    topo_wait 60 "the TCP log server" test -f "$topo_dir/tcp-sink-$n"
 done
 send_parts vm1
 send_parts vm3
 # rsyslogd writes a line feed as #012.
 check "a line continues for the tenant that wants it, and not for another" \
-    eval 'topo_wait 30 "its end" lines 7 1 "third of trace$" &&
-        topo_wait 30 "its end" lines 8 1 "third of trace$" &&
+    eval 'topo_wait 60 "its end" lines 7 1 "third of trace$" &&
+        topo_wait 60 "its end" lines 8 1 "third of trace$" &&
         lines 7 1 "first of trace#012  second of trace$" &&
         lines 8 1 "first of trace$" && lines 8 1 "\\] +second of trace$"'
 
@@ -252,7 +252,7 @@ while kill -0 "$stream" 2>/dev/null; do
     pid=$(program_pid intake)
     kill -9 "$pid"
     n_kills=$((n_kills + 1))
-    topo_wait 20 "another intake" program_restarted intake "$pid"
+    topo_wait 60 "another intake" program_restarted intake "$pid"
 done
 wait "$stream"
 check "intake was killed again and again in a sampled stream" \
@@ -261,9 +261,9 @@ check "intake was killed again and again in a sampled stream" \
 check "half of the stream arrives, no line twice" \
     topo_wait 60 "the stream" stream_lines 7 4000 $((4000 + n_kills))
 check "all that rules dropped is announced, whoever was killed" \
-    topo_wait 30 "gap records" all_announced
+    topo_wait 60 "gap records" all_announced
 check "sent = received and lost 0 per port; the tenants' books balance" \
-    topo_wait 20 "balanced books" books_balance
+    topo_wait 60 "balanced books" books_balance
 check "hunter2 is nowhere" nowhere hunter2 "$topo_dir"/t[78].log \
     "$topo_dir/spool" "$topo_dir"/run/intake "$topo_log"
 check "no program complained" logs_quiet

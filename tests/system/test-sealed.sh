@@ -14,7 +14,7 @@ start_unseal() {
         --key "$topo_dir/tenant.key" --tenant 7 --state "$topo_dir/unseal" \
         --listen 198.18.7.2:6515 --syslog 127.0.0.1:514
     unseal_pid=$topo_pid
-    topo_wait 20 "sluice-unseal" topo_listens t7 6515
+    topo_wait 60 "sluice-unseal" topo_listens t7 6515
 }
 
 kill_unseal() {
@@ -74,7 +74,7 @@ topo_add_flows
 lines_each lines_send
 check "the other tenant's lines arrive" wait_for_lines 8 "$n8"
 check "the tenant's lines wait in its queue" \
-    topo_wait 30 "$n7 lines in the spool" figure_is 7 spooled "$n7"
+    topo_wait 60 "$n7 lines in the spool" figure_is 7 spooled "$n7"
 check "the tenant's key opens them, and the shipper's does not" \
     only_the_tenant_can_open
 check "the books balance while they wait" books_balance

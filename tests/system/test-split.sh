@@ -62,7 +62,7 @@ add_tunnels() {
         topo_ofctl mod-port br-int "t$source" no-flood
         topo_ofctl add-flow br-int \
             "priority=40000,in_port=$vm,udp,tp_src=$source,tp_dst=514,actions=log_tunnel(port=t$source)"
-        topo_wait 20 "an answer from $address" \
+        topo_wait 60 "an answer from $address" \
             topo_in hv ping -c 1 -W 1 "$address"
     done
 }
@@ -83,7 +83,7 @@ set_mtu() {
     ip -n "$topo_id-proxy" link set eth0 mtu "$1"
     ip -n "$topo_id-hv" link set uplink mtu "$1"
     topo_vsctl set Interface br-phy mtu_request="$1"
-    topo_wait 20 "an MTU of $1 in the flows" trace_has ",mtu=$1)" ||
+    topo_wait 60 "an MTU of $1 in the flows" trace_has ",mtu=$1)" ||
         return 1
     topo_appctl revalidator/wait
 }
@@ -131,7 +131,7 @@ with_key() {
     (umask 077 && echo "$key" >"$topo_dir/key")
     topo_vsctl set Open_vSwitch . \
         other_config:sluice-key-file="$topo_dir/key"
-    topo_wait 20 "AUTH in the flows" trace_has "and AUTH are stamped"
+    topo_wait 60 "AUTH in the flows" trace_has "and AUTH are stamped"
     topo_appctl revalidator/wait
     write_config "$topo_dir/key"
     topo_sluicectl reload
@@ -192,9 +192,9 @@ first=$next
 send vm2 41004 "${stream[@]}" &
 sender=$!
 for ((i = 1; i <= 3; i++)); do
-    topo_wait 20 "some of the stream" \
+    topo_wait 60 "some of the stream" \
         grep -q "frame-$((first + 40 * i - 40)) " "$topo_dir/t7.log" || break
-    topo_wait 20 "an intake to kill" intake_kill || break
+    topo_wait 60 "an intake to kill" intake_kill || break
 done
 wait "$sender"
 check "intake, killed three times, joins each frame once" \
@@ -203,6 +203,6 @@ check "intake, killed three times, joins each frame once" \
 
 check "no part was dropped" drops_are dropped 0
 check "sent = received and lost 0 per port; the tenants' books balance" \
-    topo_wait 20 "balanced books" books_balance
+    topo_wait 60 "balanced books" books_balance
 check "the programs' logs have no error" logs_quiet
 done_testing

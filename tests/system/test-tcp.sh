@@ -65,7 +65,7 @@ topo_up
 for n in 7 8; do
     topo_start "lan$n" "tcp-sink-$n.log" python3 "$topo_here/tcp-sink.py" \
         "$topo_dir/tcp-sink-$n" 514 6514
-    topo_wait 20 "the TCP log server in lan$n" test -f "$topo_dir/tcp-sink-$n"
+    topo_wait 60 "the TCP log server in lan$n" test -f "$topo_dir/tcp-sink-$n"
 done
 topo_start_proxy
 topo_add_flows
@@ -113,7 +113,7 @@ print([vm["name"] for vm in json.load(sys.stdin)["vms"]
        if vm["tls_streams"]] == [sys.argv[1]])' "$1" | grep -q True
 }
 check "sluicectl vms says which VM uses TLS" \
-    topo_wait 30 "a TLS stream of web-2" vm_has_tls web-2
+    topo_wait 60 "a TLS stream of web-2" vm_has_tls web-2
 check "none of it is announced as missing" came 7 0 ' gap="'
 
 streams=()
@@ -130,7 +130,7 @@ while kill -0 "${streams[0]}" 2>/dev/null; do
     pid=$(program_pid intake)
     kill -9 "$pid"
     n_kills=$((n_kills + 1))
-    topo_wait 20 "another intake" program_restarted intake "$pid"
+    topo_wait 60 "another intake" program_restarted intake "$pid"
 done
 # How often depends on how fast the machine is.
 check "intake was killed while they ran" test "$n_kills" -ge 1
@@ -142,7 +142,7 @@ for name in a b; do
         topo_wait 60 "stream vm3$name" stream_whole 8 "vm3$name" 3000
 done
 check "sent = received and lost 0 per port; the tenants' books balance" \
-    topo_wait 20 "balanced books" books_balance
+    topo_wait 60 "balanced books" books_balance
 for secret in str3am-secret tcp-secret-1; do
     check "$secret is nowhere" nowhere "$secret" "$topo_dir"/t[78].log \
         "$topo_dir/spool" "$topo_dir/run" "$topo_log"

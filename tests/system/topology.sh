@@ -184,13 +184,13 @@ topo_start_ovs() {
     topo_start hv ovsdb-server.log "$OVS_DIR/build/ovsdb/ovsdb-server" \
         "$OVS_DBDIR/conf.db" --remote="punix:$OVS_RUNDIR/db.sock" \
         --pidfile --no-chdir
-    topo_wait 20 "ovsdb-server's socket" test -S "$OVS_RUNDIR/db.sock"
+    topo_wait 60 "ovsdb-server's socket" test -S "$OVS_RUNDIR/db.sock"
     topo_vsctl --no-wait init \
         ${topo_ovs_config:+-- set Open_vSwitch . "${topo_ovs_config[@]}"}
     # The kernel's datapath is the machine's: leave it alone.
     topo_start hv ovs-vswitchd.log "$OVS_DIR/build/vswitchd/ovs-vswitchd" \
         --disable-system --pidfile --no-chdir "unix:$OVS_RUNDIR/db.sock"
-    topo_wait 20 "ovs-vswitchd's pidfile" test -s "$OVS_RUNDIR/ovs-vswitchd.pid"
+    topo_wait 60 "ovs-vswitchd's pidfile" test -s "$OVS_RUNDIR/ovs-vswitchd.pid"
 }
 
 # topo_add_vm NAME: connects a VM to br-int; its port tells who it is.
@@ -221,7 +221,7 @@ topo_add_logserver() {
     topo_vsctl add-port br-int "$name" tag="$2"
     topo_start "$name" "$name.log" python3 "$topo_here/udp-sink.py" \
         "$topo_dir/$name.received"
-    topo_wait 20 "the log server in $name" test -f "$topo_dir/$name.received"
+    topo_wait 60 "the log server in $name" test -f "$topo_dir/$name.received"
 }
 
 # The proxy's host and the underlay to it.
@@ -239,9 +239,9 @@ topo_add_underlay() {
         options:remote_ip=flow options:key=flow
     # A tunnel drops packets until the neighbour's address is known; the
     # switch learns it from the answer to this.
-    topo_wait 20 "an answer from the proxy's host" \
+    topo_wait 60 "an answer from the proxy's host" \
         topo_in hv ping -c 1 -W 1 198.18.0.2
-    topo_wait 20 "the route of the tunnel" topo_tunnel_ready
+    topo_wait 60 "the route of the tunnel" topo_tunnel_ready
 }
 
 topo_tunnel_ready() {
@@ -281,7 +281,7 @@ END
     topo_start "t$n" "rsyslogd-$n.log" \
         rsyslogd -n -iNONE -f "$topo_dir/rsyslog-$n.conf"
     topo_rsyslog_pid[$n]=$topo_pid
-    topo_wait 20 "rsyslogd of tenant $n" topo_listens "t$n" 514
+    topo_wait 60 "rsyslogd of tenant $n" topo_listens "t$n" 514
 }
 declare -A topo_rsyslog_pid
 
@@ -365,13 +365,13 @@ topo_sluicectl() {
 topo_start_proxy() {
     topo_start proxy sluiced.log "$topo_dir/bin/sluiced" \
         --config "$topo_dir/sluice.yaml" --libexec "$topo_dir/bin"
-    topo_wait 30 "an answer of sluiced" topo_answers_or_dead "$topo_pid"
+    topo_wait 60 "an answer of sluiced" topo_answers_or_dead "$topo_pid"
     if ! kill -0 "$topo_pid" 2>/dev/null; then
         echo "sluiced ended at its start" >&2
         return 1
     fi
-    topo_wait 30 "a socket on the tunnel port" topo_listens_udp proxy 6081
-    topo_wait 30 "the context snapshot" test -s \
+    topo_wait 60 "a socket on the tunnel port" topo_listens_udp proxy 6081
+    topo_wait 60 "the context snapshot" test -s \
         "$topo_dir/state/context/context.snapshot"
 }
 
