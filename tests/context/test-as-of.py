@@ -158,7 +158,7 @@ def test_ten_thousand_vms_are_known_to_the_first_line_after_a_cold_start():
     took = start_cold(Vm(TENANT, 1))
     say(f"from the start to a line with its context at the log server: "
         f"{took:.2f} s")
-    equal(took < 20, True)
+    equal(took < 50, True)
 
 
 main([

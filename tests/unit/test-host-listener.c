@@ -113,7 +113,7 @@ run(struct fixture *f)
 /* Lets the listener run until CONDITION is true.  Fails after a while. */
 #define RUN_UNTIL(F, CONDITION)                         \
     do {                                                \
-        long long int deadline_ = time_msec() + 20000;  \
+        long long int deadline_ = time_msec() + 60000;  \
         while (!(CONDITION)) {                          \
             assert_true(time_msec() < deadline_);       \
             run(F);                                     \
@@ -125,7 +125,7 @@ run(struct fixture *f)
 static void
 await(struct fixture *f, void *buffer, size_t n)
 {
-    long long int deadline = time_msec() + 20000;
+    long long int deadline = time_msec() + 60000;
     uint8_t byte;
 
     for (;;) {
@@ -590,7 +590,7 @@ a_report_that_swells_is_refused(void **state)
     shake_hands(f);
     size_t size = host_channel_seal(f->channel, slice_of(message, SIZE),
                                     frame);
-    long long int deadline = time_msec() + 20000;
+    long long int deadline = time_msec() + 60000;
     for (size_t done = 0; done < size; ) {
         assert_true(time_msec() < deadline);
         ssize_t n = send(f->fd, frame + done, size - done,

@@ -159,7 +159,7 @@ connect_as(struct fixture *f, const struct seal_key *key, int i, int n)
     };
     char *public_path = xasprintf("%s.pub", f->key_file);
     char *text = xasprintf("  sessions: %d\n", n);
-    long long int deadline = time_msec() + 20000;
+    long long int deadline = time_msec() + 60000;
     uint8_t public[32], hello[HOST_CHANNEL_HELLO_SIZE];
     uint8_t welcome[HOST_CHANNEL_WELCOME_SIZE];
     uint8_t start[HOST_CHANNEL_START_SIZE];
