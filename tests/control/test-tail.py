@@ -52,7 +52,7 @@ def lines_come_as_they_come():
             s, "-n", "1", "--count", "1").stdout)
         send(s, b"<11>Nov 20 12:00:00 host app[12]: first",
              b"<13>Nov 20 12:00:00 host app: \x1b[31msecond\x00end", start=2)
-        out, err = watch.communicate(timeout=20)
+        out, err = watch.communicate(timeout=LIMIT_S)
         equal((watch.returncode, err), (0, ""))
         first, second = out.splitlines()
         vm = "00010203-0405-0607-0809-0a0b0c0d0e0f"

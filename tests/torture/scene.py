@@ -25,7 +25,7 @@ import time
 
 for folder in ("tests", "tests/control"):
     sys.path.insert(0, os.path.join(os.environ["srcdir"], folder))
-from harness import BUILD, Sluiced, equal, main, wait_for
+from harness import BUILD, Sluiced, equal, free_port, main, wait_for
 
 LONG = os.environ.get("SLUICE_TORTURE") == "long"
 
@@ -208,7 +208,7 @@ class LogServer:
         self.latencies = []         # Of the first copies: (when it came, ns).
         self.foreign = []
         self.listener = None
-        self.port = 0
+        self.port = free_port()     # It is ours while nobody listens, too.
         self.peers = {}             # Socket: what is left of the latest line.
         self.fillers = []           # Of a black hole's queue.
         self.bind()
@@ -217,7 +217,6 @@ class LogServer:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self.port))
-        self.port = listener.getsockname()[1]
         listener.listen(64)
         listener.setblocking(False)
         self.listener = listener

@@ -122,7 +122,7 @@ class Bench:
 
     def is_listening(self):
         try:
-            socket.create_connection(("127.0.0.1", self.port), 5).close()
+            socket.create_connection(("127.0.0.1", self.port), LIMIT_S).close()
         except ConnectionRefusedError:
             return False
         return True
