@@ -14,7 +14,9 @@ EXTRA_DIST += \
 	proxy-vm/image/packages \
 	proxy-vm/image/root
 
-dist_man_MANS += docs/man/sluice-image-upgrade.8
+dist_man_MANS += \
+	docs/man/sluice-data.8 \
+	docs/man/sluice-image-upgrade.8
 
 image: deb-proxy
 	$(MKDIR_P) image

@@ -171,11 +171,18 @@ makes_a_key() {
         --public /tmp/7.pub && [[ -s $root/tmp/7.pub ]]
 }
 
+# manuals_are_there: one for each program, and for each file that people write.
 manuals_are_there() {
-    local page
-    for page in sluiced sluice-intake sluicectl sluice-unseal; do
-        [[ -s $root/usr/share/man/man8/$page.8.gz ]]
+    local page rc=0
+    for page in "$root"/usr/{bin,sbin,libexec/sluice}/sluice*; do
+        page=man8/${page##*/}.8
+        [[ -s $root/usr/share/man/$page.gz ]] || { echo "no $page"; rc=1; }
     done
+    for page in sluice.yaml sluice-context.yaml sluice-redaction; do
+        [[ -s $root/usr/share/man/man5/$page.5.gz ]] ||
+            { echo "no $page.5"; rc=1; }
+    done
+    return "$rc"
 }
 
 remove() {
