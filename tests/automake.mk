@@ -509,6 +509,11 @@ EXTRA_DIST += \
 	tests/real/test-lines.py \
 	tests/real/test-vsphere.py \
 	tests/real/vcsim/main.go
+# The simulator of vCenter is built where it first runs, with Go's cache; in
+# the source tree its folder has that name.
+clean-local:
+	-rm -rf tests/real/go-cache
+	-test ! -f tests/real/vcsim || rm -f tests/real/vcsim
 # The control socket.
 fuzz_targets += tests/fuzz/fuzz-control
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz-control.c $(FUZZ_MAIN)
