@@ -363,8 +363,12 @@ tests_bench_bench_context_CPPFLAGS = $(PROXY_CPPFLAGS) \
 tests_bench_bench_context_LDADD = $(INTAKE_LIBS)
 tests_bench_bench_send_SOURCES = \
 	tests/bench/bench-send.c \
+	tests/memif-peer.c \
+	tests/memif-peer.h \
 	tests/bench/traffic.c \
 	tests/bench/traffic.h
+tests_bench_bench_send_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_bench_bench_send_LDADD = $(SLUICE_LIBS)
 tests_bench_bench_sink_SOURCES = tests/bench/bench-sink.c
 tests_bench_bench_stages_SOURCES = \
 	tests/bench/bench-stages.c \

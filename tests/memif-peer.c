@@ -270,19 +270,27 @@ desc_of(const struct memif_peer *p, const struct peer_ring *ring,
     return p->region + ring->offset + DESCS + 16 * i;
 }
 
+uint16_t
+memif_peer_room(const struct memif_peer *p, unsigned int i)
+{
+    const struct peer_ring *ring = &p->from[i];
+
+    return (!p->region ? 0
+            : __atomic_load_n(word(p, ring, HEAD), __ATOMIC_ACQUIRE)
+              - *word(p, ring, TAIL));
+}
+
 bool
 memif_peer_send(struct memif_peer *p, unsigned int i, struct slice frame,
                 size_t piece)
 {
     const struct peer_ring *ring = &p->from[i];
-    uint16_t tail = *word(p, ring, TAIL);
-    uint16_t room = __atomic_load_n(word(p, ring, HEAD), __ATOMIC_ACQUIRE)
-                    - tail;
     size_t done = 0;
 
-    if (!p->region || (frame.size + piece - 1) / piece > room) {
+    if ((frame.size + piece - 1) / piece > memif_peer_room(p, i)) {
         return false;
     }
+    uint16_t tail = *word(p, ring, TAIL);
     do {
         size_t size = frame.size - done < piece ? frame.size - done : piece;
         uint8_t *desc = desc_of(p, ring, tail++);

@@ -22,6 +22,9 @@ bool memif_peer_run(struct memif_peer *);
 /* Ends the connection, as a switch does whose port is taken away. */
 void memif_peer_hang_up(struct memif_peer *);
 
+/* How many buffers of that ring the client has given and are not filled. */
+uint16_t memif_peer_room(const struct memif_peer *, unsigned int ring);
+
 /* Puts 'frame' into ring 'ring' of those that the client reads, in pieces of
  * 'piece' bytes at most, each in a buffer.  Returns whether there was room. */
 bool memif_peer_send(struct memif_peer *, unsigned int ring,

@@ -30,7 +30,8 @@ struct memif_control {
     struct memif_limits limits;
     struct memif_session session;
     enum memif_event pending;   /* FORGET or MAKE: the caller is at it. */
-    bool has_failed;            /* Of a connection that could be begun. */
+    bool has_failed;            /* The caller is to know. */
+    bool knows_absence;         /* It knows that nobody is there. */
     bool was_up;
     uint64_t now_ms;            /* Latest that was told. */
     uint64_t next_ms;           /* When to connect, */
@@ -166,9 +167,11 @@ dial(struct memif_control *c)
         || connect(c->fd, (struct sockaddr *) &sun, sizeof sun)) {
         memif_control_fail(c, ovs_strerror(errno));
         /* Not worth a word each time. */
-        c->has_failed = false;
+        c->has_failed = !c->knows_absence;
+        c->knows_absence = true;
         return;
     }
+    c->knows_absence = false;
     memif_session_init(&c->session, &c->limits, c->log2);
     c->deadline_ms = c->now_ms + PATIENCE_MS;
 }

@@ -246,7 +246,7 @@ follow_control(struct receive *r)
         stats_add(&m->stats->counters[INTAKE_MEMIF_FAILURES], 1);
         VLOG_WARN_RL(&rl, "%s: %s: %s", m->server,
                      event == MEMIF_EVENT_DOWN ? "the connection ended"
-                     : "the switch refused the connection",
+                     : "no connection with the switch",
                      memif_control_why(m->control));
         return;
     }

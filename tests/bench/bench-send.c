@@ -2,10 +2,12 @@
  *
  * Sends a bounded, paced load over loopback: GENEVE as the switch sends it, or
  * plain syslog for a peer that knows a VM by its source address; or writes
- * the same packets to a capture.  Ends by itself and prints what it sent.
+ * the same packets to a capture; or puts them into shared memory, as a switch
+ * of DPDK does.  Ends by itself and prints what it sent.
  *
  * In: a corpus and a population.
- * Out: UDP datagrams or a pcap file; on standard output one JSON object.
+ * Out: UDP datagrams, frames or a pcap file; on standard output one JSON
+ * object, with memif behind a line that says when it is connected.
  * Runs in: bench.py, which starts it. */
 #include "sluice-config.h"
 
@@ -21,10 +23,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "memif-peer.h"
+#include "outer.h"
 #include "tlv.h"
 #include "traffic.h"
 
-enum { BURST = 32 };            /* Datagrams per sendmmsg(). */
+enum {
+    BURST = 32,                 /* Datagrams per sendmmsg(). */
+    CONNECT_S = 10,             /* For a client of memif to come. */
+};
 
 struct send_options {
     struct traffic_options traffic;
@@ -33,13 +40,16 @@ struct send_options {
     double rate;                /* Datagrams per second. */
     uint64_t count;             /* Datagrams to send. */
     const char *pcap;           /* Write to this file instead. */
+    const char *memif;          /* Be a memif server with this socket. */
 };
 
 struct send_result {
     uint64_t n_sent;
     uint64_t n_bytes;           /* Payload of the datagrams. */
     uint64_t n_line_bytes;      /* Of the lines in them. */
-    uint64_t n_errors;          /* Refused by sendmmsg(): not in 'n_sent'. */
+    uint64_t n_errors;          /* Refused by sendmmsg(), or for want of room
+                                 * in the ring: not in 'n_sent'. */
+    uint64_t start_ns;          /* Of the first, if it had to wait. */
     double worst_lag_s;         /* Behind the schedule, at worst. */
 };
 
@@ -133,16 +143,95 @@ burst_send(struct burst *b, size_t n, int fd, struct send_result *result)
     }
 }
 
+static void
+map_ipv4(struct in_addr addr, uint8_t ret[16])
+{
+    memset(ret, 0, 10);
+    memset(ret + 10, 0xff, 2);
+    memcpy(ret + 12, &addr, sizeof addr);
+}
+
+/* Puts the first 'n' datagrams of 'b' into the ring. */
+static void
+burst_put(struct burst *b, size_t n, const struct send_options *options,
+          struct memif_peer *peer, struct send_result *result)
+{
+    static uint8_t frame[OUTER_HEADERS_MAX + TRAFFIC_MAX_PACKET];
+    struct outer_self host = { .port = options->port, .mac = { 2 } };
+    uint8_t to_mac[6], to_ip[16];
+
+    map_ipv4(b->to.sin_addr, to_ip);
+    outer_default_mac(to_ip, to_mac);
+    for (size_t i = 0; i < n; i++) {
+        struct in_pktinfo info;
+        size_t size;
+
+        memcpy(&info, CMSG_DATA(CMSG_FIRSTHDR(&b->messages[i].msg_hdr)),
+               sizeof info);
+        map_ipv4(info.ipi_spec_dst, host.ip);
+        size = outer_write(&host, to_mac, to_ip,
+                           slice_of(b->packets[i], b->iovs[i].iov_len),
+                           frame);
+        if (memif_peer_send(peer, 0, slice_of(frame, size),
+                            MEMIF_BUFFER_SIZE)) {
+            result->n_bytes += b->iovs[i].iov_len;
+            result->n_sent++;
+        } else {
+            result->n_errors++;
+        }
+    }
+    memif_peer_interrupt(peer, 0);
+}
+
+/* Waits for a client. */
+static int
+open_memif(const char *path, struct memif_peer **ret)
+{
+    uint64_t end_ns = (clock_ns(CLOCK_MONOTONIC)
+                       + CONNECT_S * UINT64_C(1000000000));
+    struct memif_peer *peer = memif_peer_create(path, 1, 1);
+
+    if (!peer) {
+        return errno;
+    }
+    while (!memif_peer_run(peer) || !memif_peer_room(peer, 0)) {
+        struct timespec moment = { .tv_nsec = 1000000 };
+
+        if (clock_ns(CLOCK_MONOTONIC) > end_ns) {
+            memif_peer_destroy(peer);
+            return ETIMEDOUT;
+        }
+        nanosleep(&moment, NULL);
+    }
+    *ret = peer;
+    return 0;
+}
+
 static int
 send_all(const struct send_options *options, struct traffic *traffic,
          struct send_result *result)
 {
     static struct burst burst;
+    struct memif_peer *peer = NULL;
+    int fd = -1;
 
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return errno;
+    if (options->memif) {
+        int error = open_memif(options->memif, &peer);
+        if (error) {
+            return error;
+        }
+    } else {
+        fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) {
+            return errno;
+        }
     }
+    if (peer) {
+        /* What connecting costs is not to count. */
+        puts("connected");
+        fflush(stdout);
+    }
+    result->start_ns = clock_ns(CLOCK_MONOTONIC);
     burst_init(&burst, options->port);
     prctl(PR_SET_TIMERSLACK, 1);    /* Else pacing comes in 50 us steps. */
 
@@ -161,10 +250,17 @@ send_all(const struct send_options *options, struct traffic *traffic,
             result->worst_lag_s = (now_ns - due_ns) / 1e9;
         }
         burst_fill(&burst, n, options, traffic, result);
-        burst_send(&burst, n, fd, result);
+        if (peer) {
+            burst_put(&burst, n, options, peer, result);
+        } else {
+            burst_send(&burst, n, fd, result);
+        }
         i += n;
     }
-    close(fd);
+    memif_peer_destroy(peer);
+    if (fd >= 0) {
+        close(fd);
+    }
     return 0;
 }
 
@@ -219,7 +315,7 @@ usage(void)
     fputs("usage: bench-send --corpus FILE --population FILE --port N "
           "--count N --rate N\n"
           "         [--tenants N] [--vms N] [--seed N] [--plain | --pcap "
-          "FILE]\n", stderr);
+          "FILE |\n          --memif SOCKET]\n", stderr);
     exit(EXIT_FAILURE);
 }
 
@@ -237,6 +333,7 @@ parse_options(int argc, char *argv[], struct send_options *o)
         { "rate", required_argument, NULL, 'r' },
         { "plain", no_argument, NULL, 'l' },
         { "pcap", required_argument, NULL, 'w' },
+        { "memif", required_argument, NULL, 'm' },
         { NULL, 0, NULL, 0 },
     };
 
@@ -261,6 +358,7 @@ parse_options(int argc, char *argv[], struct send_options *o)
         case 'r': o->rate = n; break;
         case 'l': o->plain = true; break;
         case 'w': o->pcap = optarg; break;
+        case 'm': o->memif = optarg; break;
         default: usage();
         }
     }
@@ -295,6 +393,9 @@ main(int argc, char *argv[])
         fprintf(stderr, "bench-send: %s\n", strerror(retval));
         traffic_destroy(traffic);
         return EXIT_FAILURE;
+    }
+    if (result.start_ns) {
+        start_ns = result.start_ns;
     }
     double seconds = (clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e9;
     struct rusage usage_;

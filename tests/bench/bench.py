@@ -31,7 +31,7 @@ import population
 import rsyslog_peer
 
 PARTS = ("whole", "stages", "context", "rsyslog", "instructions", "memory",
-         "durable", "switch", "ship")
+         "durable", "switch", "ship", "memif")
 N_CORPUS = 20000
 SPEED_VMS, SPEED_TENANTS = 256, 16
 COMMON_RATE = 10000             # A rate that both sides reach.
@@ -235,8 +235,10 @@ class Bench:
 
 class Intake:
     """One sluice-intake, by hand on a directory."""
-    def __init__(self, bench, name, durable=True):
+    def __init__(self, bench, name, durable=True, memif=False):
         self.bench = bench
+        # Beside the files of intake, since a socket's path is short.
+        self.memif = bench.run + "/" + name + ".sock" if memif else None
         self.dir, self.run = bench.path(name), bench.run + "/" + name
         self.spool = (self.dir if durable else self.run) + "/spool"
         for path in (self.dir, self.run, self.spool):
@@ -246,16 +248,24 @@ class Intake:
 
     def __enter__(self):
         self.port = free_port()
+        more = (["--rx", "memif", "--memif-socket", self.memif] if self.memif
+                else [])
         with open(self.dir + "/log", "w") as log:
             self.process = self.bench.start(
                 [self.bench.program("proxy-vm/intake/sluice-intake"),
                  "--listen", "127.0.0.1:%d" % self.port,
                  "--spool", self.spool, "--run", self.run,
-                 "--snapshot", self.bench.snapshot], "measured",
+                 "--snapshot", self.bench.snapshot, *more], "measured",
                 stdout=log, stderr=log)
-        wait_for(lambda: udp_port(self.port)[0], "sluice-intake (see %s)" %
-                 log.name, self.process)
+        wait_for(self.is_ready, "sluice-intake (see %s)" % log.name,
+                 self.process)
         return self
+
+    def is_ready(self):
+        if not self.memif:
+            return udp_port(self.port)[0]
+        with open(self.dir + "/log") as log:
+            return "receiving" in log.read()
 
     def __exit__(self, *_):
         self.process.terminate()
@@ -273,11 +283,25 @@ class Intake:
                 if name.endswith(".batch"):
                     os.unlink(os.path.join(folder, name))
 
+    def send_by_memif(self, rate, count):
+        """Returns what was sent, and the CPU time when that began."""
+        process = self.bench.start_send(self.port, rate, count,
+                                        more=("--memif", self.memif))
+        process.stdout.readline()
+        cpu = cpu_seconds(self.process.pid)
+        out = process.communicate()[0]
+        if process.returncode:
+            sys.exit("bench: bench-send failed")
+        return json.loads(out), cpu
+
     def trial(self, rate, count):
         """Sends, waits until all of it is in the spool, returns the books."""
         before, cpu = self.stats(), cpu_seconds(self.process.pid)
         lost = udp_port(self.port)[1]
-        sent = self.bench.send(self.port, rate, count)
+        if self.memif:
+            sent, cpu = self.send_by_memif(rate, count)
+        else:
+            sent = self.bench.send(self.port, rate, count)
 
         wait_while_moving(
             lambda: self.stats()["tenant-spooled"] - before["tenant-spooled"],
@@ -287,9 +311,11 @@ class Intake:
         self.empty_spool()
         books = {name: after[name] - before[name] for name in after}
         return {
-            "sent": sent["sent"], "received": books["packets"],
+            "sent": sent["sent"] + (sent["errors"] if self.memif else 0),
+            "received": books["packets"],
             "out": books["tenant-spooled"],
-            "lost": udp_port(self.port)[1] - lost,
+            "lost": udp_port(self.port)[1] - lost + (
+                sent["errors"] if self.memif else 0),
             "dropped": books["dropped"],
             "rate": sent["sent"] / sent["seconds"],
             "cpu": cpu, "load_cpu": sent["cpu_s"],
@@ -368,6 +394,23 @@ def measure_whole(bench):
                                     bench.args.rate, count)
     return {"intake.whole": fast, "intake.in-memory": memory,
             "intake.whole-at-%d" % COMMON_RATE: slow}
+
+
+def measure_memif(bench):
+    """What a line costs by memif and by sockets, in turns in one run."""
+    count = bench.lines(min(1000000, bench.args.rate * MAX_SECONDS))
+    with (Intake(bench, "by-socket", durable=False) as socket_,
+          Intake(bench, "by-memif", durable=False, memif=True) as memif):
+        for intake in (socket_, memif):
+            intake.trial(COMMON_RATE, bench.lines(20000))   # Warms up.
+        for rate, n in ((COMMON_RATE, bench.lines(100000)),
+                        (bench.args.rate, count)):
+            figures = [repeat_until_clean(
+                bench, "memif.%s-at-%d" % (name, rate), intake.trial, rate, n)
+                for name, intake in (("socket", socket_), ("ring", memif))]
+            if all(figures):
+                bench.report.add("memif.saved-at-%d" % rate,
+                                 (1 - figures[1] / figures[0]) * 100, "%")
 
 
 def measure_memory(bench):
@@ -651,6 +694,8 @@ def main():
             measure_switch(bench)
         if "ship" in bench.parts:
             measure_ship(bench)
+        if "memif" in bench.parts:
+            measure_memif(bench)
         bench.report.write(os.path.join(args.builddir, "bench.json"), about)
     finally:
         bench.stop()

@@ -223,6 +223,8 @@ sed -i "s,^  listen: .*,&\n  rx: memif\n  memif-socket: $topo_dir/memif/sock\n  
     "$topo_dir/sluice.yaml"
 topo_start_proxy
 check "intake connects to the switch's memif port" topo_listens_udp
+check "sluicectl says so" eval \
+    'topo_sluicectl status | grep "^Packets come by memif, .*: [1-9][0-9]* rings; connections 1,"'
 check "it answers ARP and ping, so that the switch finds it" reach_proxy
 topo_add_flows
 
