@@ -84,6 +84,7 @@ programs_are_shown(void **state)
 "  \"more_changes\": 0,\n"
 "  \"not_taken\": \"\",\n"
 "  \"programs\": [],\n"
+"  \"receives\": \"\",\n"
 "  \"refused\": \"f:1: no.\",\n"
 "  \"started_ns\": 0,\n"
 "  \"version\": \"0.1.0\"}\n");
