@@ -35,9 +35,9 @@ struct clock_skew {
  *
  * A time without a zone may be of any, which is told from a skew by nothing
  * but its size: zones are whole quarters of an hour, so that the nearest of
- * these, up to 14 hours, is taken off.  Once a guest sends times with a zone those
- * without are ignored, until it has sent CLOCK_SKEW_PATIENCE of these alone.
- * A time in whole seconds is, on average, half a second later. */
+ * these, up to 14 hours, is taken off.  Once a guest sends times with a zone
+ * those without are ignored, until it has sent CLOCK_SKEW_PATIENCE of these
+ * alone.  A time in whole seconds is, on average, half a second later. */
 void clock_skew_add(struct clock_skew *, int64_t claimed_ns, bool has_zone,
                     int64_t switch_ns);
 

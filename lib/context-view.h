@@ -61,9 +61,9 @@ bool context_next_value(struct slice *rest, struct context_value *ret);
 /* Returns the key of a serialized value; empty if it has none. */
 struct slice context_value_key(struct slice message);
 
-/* Returns true if two records say the same, but for what was measured, for what
- * hosts add to it, and for who said so, when, and whether he is heard of.  That
- * it runs elsewhere is a value. */
+/* Returns true if two records say the same, but for what was measured, for
+ * what hosts add to it, and for who said so, when, and whether he is heard of.
+ * That it runs elsewhere is a value. */
 bool context_is_same(struct slice a, struct slice b);
 
 #endif /* lib/context-view.h */

@@ -21,8 +21,8 @@ enum framing_verdict {
 /* MSG-LEN has at most this many digits here. */
 enum { FRAMING_MAX_DIGITS = 5, FRAMING_MAX_HEADER = FRAMING_MAX_DIGITS + 1 };
 
-/* Reads "MSG-LEN SP" (RFC 6587 section 3.4.1).  On FRAMING_YES '*ret_header' is
- * its size and '*ret_size' that of the message. */
+/* Reads "MSG-LEN SP" (RFC 6587 section 3.4.1).  On FRAMING_YES '*ret_header'
+ * is its size and '*ret_size' that of the message. */
 enum framing_verdict framing_count(struct slice bytes, size_t *ret_header,
                                    size_t *ret_size);
 

@@ -24,8 +24,8 @@
 #define REDACT_FORGED_PREFIX "<x-redacted:"
 
 /* The cap: bytes of a message that are looked at, and the most that comes out,
- * as marks may be longer than what they replace; where a lower one is asked for,
- * that is the most that comes out. */
+ * as marks may be longer than what they replace; where a lower one is asked
+ * for, that is the most that comes out. */
 #define REDACT_CAP (64 * 1024)
 #define REDACT_MIN_CAP 480      /* RFC 5424 section 6.1. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which bytes of a stream or datagram have come: disjoint ranges of offsets, in
- * order, that do not touch.
+ * Which bytes of a stream or datagram have come: disjoint ranges of offsets,
+ * in order, that do not touch.
  *
  *     base      |    first      |    |   second   |
  *     ..........AAAAAAAAAAAAAAAAA    BBBBBBBBBBBBBB

@@ -31,7 +31,8 @@ char *host_keys_check(const struct config *config);
 
 /* Writes copies of the key files into the directory 'copies', which is there,
  * for a sluice-intake that may not read the files themselves: each belongs to
- * user 'uid', who alone may read it.  Returns null or a malloc()ed sentence. */
+ * user 'uid', who alone may read it.  Returns null or a malloc()ed
+ * sentence. */
 char *host_keys_copy(const struct config *config, const char *copies,
                      uid_t uid);
 

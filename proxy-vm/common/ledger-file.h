@@ -14,13 +14,13 @@
 
 enum { LEDGER_HASH_SIZE = 32 };
 
-/* Writes 'ledger', packed, to the file 'path', by way of 'path'.new.  Returns 0
- * if it survives a power cut, or a positive errno. */
+/* Writes 'ledger', packed, to the file 'path', by way of 'path'.new.  Returns
+ * 0 if it survives a power cut, or a positive errno. */
 int ledger_file_write(const char *path, uint64_t now_ns, struct slice ledger);
 
 /* Reads it.  Returns 0, '*ret' (to be freed by ledger_file_free()) and when it
- * was written; ENOENT; EBADMSG if it is nothing that ledger_file_write() wrote;
- * or another positive errno. */
+ * was written; ENOENT; EBADMSG if it is nothing that ledger_file_write()
+ * wrote; or another positive errno. */
 int ledger_file_read(const char *path, uint64_t *ret_ns,
                      Sluice__Ledger **ret);
 void ledger_file_free(Sluice__Ledger *);

@@ -30,10 +30,11 @@ struct open_batch_info {
     uint32_t size;              /* Bytes of the body. */
 };
 
-/* Makes DIR/<tenant>-<generation>-<number>.open, empty, for bodies of up to 'max_size' bytes, with
- * the identity in 'info'.  Takes all the memory it needs, so that no append
- * can fail.  Returns 0 and the batch, which the caller owns, or a positive errno:
- * EEXIST if there is one, of a process that lives or to be recovered. */
+/* Makes DIR/<tenant>-<generation>-<number>.open, empty, for bodies of up to
+ * 'max_size' bytes, with the identity in 'info'.  Takes all the memory it
+ * needs, so that no append can fail.  Returns 0 and the batch, which the
+ * caller owns, or a positive errno: EEXIST if there is one, of a process that
+ * lives or to be recovered. */
 int open_batch_create(const char *dir, const struct open_batch_info *,
                       size_t max_size, struct open_batch **ret);
 
@@ -77,7 +78,8 @@ int open_batch_read(int fd, uint32_t start, struct open_batch_info *ret_info,
 /* Returns true if 'name' is how a file with a batch is called. */
 bool open_batch_is_name(const char *name);
 
-/* Returns the highest generation of all batches in the directory 'dir', or 0.*/
+/* Returns the highest generation of all batches in the directory 'dir', or
+ * 0. */
 uint32_t open_batch_latest_generation(const char *dir);
 
 #endif /* proxy-vm/common/open-batch.h */

@@ -27,8 +27,8 @@ struct config_changes {
 };
 
 /* Stores in '*ret', which holds nothing yet, what 'new' has otherwise than
- * 'old', in the order of the table.  Entries of lists are the same if they have
- * the same name or id. */
+ * 'old', in the order of the table.  Entries of lists are the same if they
+ * have the same name or id. */
 void config_diff(const struct config *old, const struct config *new,
                  struct config_changes *ret);
 void config_changes_destroy(struct config_changes *);

@@ -28,8 +28,8 @@ void ship_journal_end(struct ship_stats *, bool left);
 bool ship_journal_recover(struct ship_stats *, struct spool *,
                           const struct spool_queue *);
 
-/* Notes that the batch with this id has left: an intake that was killed may put
- * it into the queue once more. */
+/* Notes that the batch with this id has left: an intake that was killed may
+ * put it into the queue once more. */
 void ship_journal_note_left(struct ship_stats *, uint64_t generation,
                             uint64_t number);
 

@@ -20,9 +20,9 @@ struct spool_entry {
 };
 
 /* Calls 'entry' for each batch of a queue, those that wait and then those in
- * quarantine, in their order; and 'foreign', unless that is null, for each name
- * there that is no batch.  Returns 0, also if there is no such queue, or a
- * positive errno. */
+ * quarantine, in their order; and 'foreign', unless that is null, for each
+ * name there that is no batch.  Returns 0, also if there is no such queue, or
+ * a positive errno. */
 int spool_each(struct spool *, const struct spool_queue *,
                void (*entry)(const struct spool_entry *, void *aux),
                void (*foreign)(const char *name, bool is_quarantined,
@@ -48,8 +48,9 @@ int spool_read_header(struct spool *, const struct spool_item *,
                       struct seal_header *ret);
 
 /* Holds a queue, as a lock that ends with the process: '*ret_fd' is to be
- * closed when there is no batch in hand any more.  Returns 0, EAGAIN if another
- * one holds it, ENOENT if there is no such queue, or another positive errno. */
+ * closed when there is no batch in hand any more.  Returns 0, EAGAIN if
+ * another one holds it, ENOENT if there is no such queue, or another positive
+ * errno. */
 int spool_hold(struct spool *, const struct spool_queue *, int *ret_fd);
 
 /* Puts a batch from quarantine back into its queue, from which it goes in its

@@ -2,8 +2,8 @@
  *
  * What the parts of the spool share: spool.c opens it and its directories,
  * spool-write.c puts batches in, spool-read.c reads them and takes them out,
- * spool-list.c finds and counts them, spool-queues.c does so for all queues of a
- * tenant, spool-admin.c is for operators.  Nobody else includes this. */
+ * spool-list.c finds and counts them, spool-queues.c does so for all queues of
+ * a tenant, spool-admin.c is for operators.  Nobody else includes this. */
 #ifndef SLUICE_SPOOL_PRIVATE_H
 #define SLUICE_SPOOL_PRIVATE_H 1
 
@@ -106,8 +106,8 @@ void spool_format_name(char *buf, size_t size, uint32_t generation,
                        uint64_t number);
 
 /* Opens 'name' beneath 'dir_fd', never through a symbolic link.  With 'create'
- * makes it if need be, and sees to it that it lasts.  Returns the descriptor or
- * a negative errno. */
+ * makes it if need be, and sees to it that it lasts.  Returns the descriptor
+ * or a negative errno. */
 int spool_open_directory(struct spool *, int dir_fd, const char *name,
                          bool create);
 

@@ -118,8 +118,8 @@ struct spool_item {
     char name[48];              /* Within its directory. */
 };
 
-/* Returns less than, equal to or more than 0 as 'a' was closed before 'b', is the
- * same, or was closed after it. */
+/* Returns less than, equal to or more than 0 as 'a' was closed before 'b', is
+ * the same, or was closed after it. */
 int spool_item_compare(const struct spool_item *a, const struct spool_item *b);
 
 /* Finds the oldest batch of 'queue' that comes after 'after' (null: the
@@ -187,12 +187,12 @@ int spool_totals_until(struct spool *, const struct spool_queue *,
                        struct spool_totals *ret);
 
 /* Finds out how many bytes all queues of 'tenant' have together, with what is
- * in quarantine.  A file that is in several queues counts once.  Returns 0 or a
- * positive errno. */
+ * in quarantine.  A file that is in several queues counts once.  Returns 0 or
+ * a positive errno. */
 int spool_usage(struct spool *, uint32_t tenant, uint64_t *ret);
 
-/* Finds the first and the last batch that waited in 'queue' at the latest call of
- * spool_usage() for its tenant.  Returns false if there was none. */
+/* Finds the first and the last batch that waited in 'queue' at the latest call
+ * of spool_usage() for its tenant.  Returns false if there was none. */
 bool spool_span(struct spool *, const struct spool_queue *queue,
                 struct spool_item *ret_first, struct spool_item *ret_last);
 

@@ -198,8 +198,8 @@ enum ship_state {
 };
 const char *ship_state_name(enum ship_state);
 
-/* Batches that an intake which was killed may put into the spool once more, since
- * it did not come to forget them, are far fewer. */
+/* Batches that an intake which was killed may put into the spool once more,
+ * since it did not come to forget them, are far fewer. */
 enum { SHIP_MAX_LEFT = 1024 };
 
 /* More than batches that are in flight at a time. */
@@ -237,7 +237,8 @@ struct ship_journal {
     uint64_t number;
     uint64_t counters[N_SHIP_COUNTERS];
 
-    /* The batches that were shipped latest: one that comes again is one too many. */
+    /* The batches that were shipped latest: one that comes again is one too
+     * many. */
     uint64_t n_left;            /* Ever. */
     struct ship_batch_id left[SHIP_MAX_LEFT];
 };
@@ -337,7 +338,8 @@ void stats_unmap(const void *stats);
 int intake_stats_set_by_command(const char *path, uint32_t tenant,
                                 uint64_t n_lines);
 
-/* Finds the slot of 'tenant', or takes a free one; null if the table is full.*/
+/* Finds the slot of 'tenant', or takes a free one; null if the table is
+ * full. */
 struct stats_tenant *intake_stats_tenant(struct intake_stats *,
                                          uint32_t tenant);
 

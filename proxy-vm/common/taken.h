@@ -4,8 +4,8 @@
  * a pipe, one for each time it read the configuration.
  *
  * A configuration is known by its stamp, the time of modification of the
- * running one, which sluiced makes rise from each to the next.  A program looks
- * at the stamp before it reads: what it then has is that or newer.
+ * running one, which sluiced makes rise from each to the next.  A program
+ * looks at the stamp before it reads: what it then has is that or newer.
  *
  * Runs in: sluice-context, sluice-intake (write), sluiced (reads). */
 #ifndef SLUICE_TAKEN_H

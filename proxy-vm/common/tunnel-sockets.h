@@ -20,16 +20,16 @@ struct tunnel_sockets {
     int fds[TUNNEL_N_SOCKETS];
 };
 
-/* Binds sockets to 'addr':'port'; with a 'port' of 0, which the kernel chooses.
- * Nobody else may have that, but 'old', which may be null.  Returns 0 and the
- * sockets, or a positive errno. */
+/* Binds sockets to 'addr':'port'; with a 'port' of 0, which the kernel
+ * chooses.  Nobody else may have that, but 'old', which may be null.  Returns
+ * 0 and the sockets, or a positive errno. */
 int tunnel_sockets_bind(const struct in6_addr *addr, uint16_t port,
                         const struct tunnel_sockets *old,
                         struct tunnel_sockets *ret);
 
 /* Has the kernel choose among them by VNI.  Of sockets that
- * tunnel_sockets_bind() has not bound, which must have SO_REUSEPORT.  Returns 0
- * or a positive errno. */
+ * tunnel_sockets_bind() has not bound, which must have SO_REUSEPORT.  Returns
+ * 0 or a positive errno. */
 int tunnel_sockets_steer(const struct tunnel_sockets *);
 
 /* Gives each a receive buffer of 'size' bytes: beyond net.core.rmem_max only

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * UUIDs as packets, messages and snapshots have them: 16 bytes in network order
- * (RFC 9562 section 4), where struct uuid of Open vSwitch has words of the
- * host's.
+ * UUIDs as packets, messages and snapshots have them: 16 bytes in network
+ * order (RFC 9562 section 4), where struct uuid of Open vSwitch has words of
+ * the host's.
  *
  * Runs in: all programs of the proxy. */
 #ifndef SLUICE_UUID_BYTES_H

@@ -19,8 +19,8 @@ struct earlier *earlier_read(const struct snapshot *snapshot,
                              const char *const *sources, size_t n);
 void earlier_destroy(struct earlier *);
 
-/* Adds the VMs that 'source' knew, with the keys that it named.  'rank' is that
- * of the source: the operator's VMs keep their tenants. */
+/* Adds the VMs that 'source' knew, with the keys that it named.  'rank' is
+ * that of the source: the operator's VMs keep their tenants. */
 void earlier_put(const struct earlier *, const char *source,
                  enum source_rank rank, struct merge *);
 

@@ -4,8 +4,8 @@
  *
  * A host is believed about VMs at its own ports: what it says holds for lines
  * that come from its VTEP.  Where the operator says which tenants it may send
- * for, a VM whose port names another one, or none, is refused.  Whose a line is
- * never depends on it.
+ * for, a VM whose port names another one, or none, is refused.  Whose a line
+ * is never depends on it.
  *
  * In: a report that was checked.  Out: facts.
  * Runs in: sluice-context. */

@@ -6,10 +6,11 @@
  * libvirt's calls wait: for an answer, for a name, for ssh; and they have no
  * deadline, nor do its keep-alives end a call that is under way.  In a thread
  * of ours one that never returns could not be ended.  So they are made by a
- * process of its own, which has one connection, tells what it learns as reports
- * (proto/libvirt.proto) in a pipe, and ends when the connection breaks.  If it
- * says nothing for too long it is killed.  Either way another one is started,
- * after a while that grows with each failure.  What is known stays.
+ * process of its own, which has one connection, tells what it learns as
+ * reports (proto/libvirt.proto) in a pipe, and ends when the connection
+ * breaks.  If it says nothing for too long it is killed.  Either way another
+ * one is started, after a while that grows with each failure.  What is known
+ * stays.
  *
  * Runs in: sluice-context. */
 #ifndef SLUICE_LIBVIRT_LINK_H

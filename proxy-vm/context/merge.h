@@ -7,11 +7,11 @@
  *
  * Sources are of ranks.  Two VMs of one rank can't have the same UUID or MAC
  * address: the key belongs to neither then, unless the source of one is stale
- * and that of the other is not, which has the key.  A VM of one rank and one of
- * another are the same VM if they have a UUID in common, or, where one of the
- * two has no UUID, a MAC address.  A key that a source of more precedence has
- * for another VM stays with that.  Of the values under one key the one from
- * the source of most precedence is taken.
+ * and that of the other is not, which has the key.  A VM of one rank and one
+ * of another are the same VM if they have a UUID in common, or, where one of
+ * the two has no UUID, a MAC address.  A key that a source of more precedence
+ * has for another VM stays with that.  Of the values under one key the one
+ * from the source of most precedence is taken.
  *
  * What a host says holds for lines from its VTEP only.  A VM that nobody else
  * knows is found for these only, with the name that the host gives, so that
@@ -118,9 +118,9 @@ void merge_add(struct merge *, const struct vm_facts *);
 void merge_remember(struct merge *, const struct snapshot *latest,
                     uint64_t now_ns);
 
-/* Has the records tell at which VTEP VMs run, which 'vteps', borrowed likewise,
- * has of each host by the name that the operator and managers give it: 16
- * bytes. */
+/* Has the records tell at which VTEP VMs run, which 'vteps', borrowed
+ * likewise, has of each host by the name that the operator and managers give
+ * it: 16 bytes. */
 void merge_locate(struct merge *, const struct shash *vteps);
 
 /* Adds the records to 'builder', once.  Returns null and '*ret_counts', or a

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Average use of CPU and memory, by vCenter's PerformanceManager: of the samples
- * of 20 s that hosts keep for an hour, those of the time since the reading
- * before.
+ * Average use of CPU and memory, by vCenter's PerformanceManager: of the
+ * samples of 20 s that hosts keep for an hour, those of the time since the
+ * reading before.
  *
  * In: elements of replies, nothing in them trusted.  Out: updates of a model.
  * Runs in: sluice-context. */
@@ -18,8 +18,8 @@ struct vsphere_counters {
     uint32_t memory;            /* mem.usage.average, likewise. */
 };
 
-/* Reads which counters there are of a whole reply.  Returns null or a malloc()ed
- * sentence without its full stop. */
+/* Reads which counters there are of a whole reply.  Returns null or a
+ * malloc()ed sentence without its full stop. */
 char *vsphere_counters_take(const xmlNode *reply, struct vsphere_counters *);
 
 /* When they are read, and how far that is. */

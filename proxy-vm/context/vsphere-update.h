@@ -94,9 +94,9 @@ char *vsphere_update_parse(const xmlNode *element,
                            struct vsphere_update **ret);
 void vsphere_update_destroy(struct vsphere_update *);
 
-/* Makes an update of the object that 'entity', an element, names, which modifies
- * it and has room for 'n_values'.  Returns null if that is no object that
- * matters. */
+/* Makes an update of the object that 'entity', an element, names, which
+ * modifies it and has room for 'n_values'.  Returns null if that is no object
+ * that matters. */
 struct vsphere_update *vsphere_update_of(const xmlNode *entity,
                                          size_t n_values);
 
@@ -104,8 +104,8 @@ struct vsphere_update *vsphere_update_of(const xmlNode *entity,
  * "%25" are undone. */
 void vsphere_unescape(char *s);
 
-/* Makes an SD-NAME (RFC 5424 section 6.3.3) of 'prefix' and the name at 'name',
- * of 'size' bytes, cut if need be: malloc()ed. */
+/* Makes an SD-NAME (RFC 5424 section 6.3.3) of 'prefix' and the name at
+ * 'name', of 'size' bytes, cut if need be: malloc()ed. */
 char *vsphere_sd_name(const char *prefix, const char *name, size_t size);
 
 #endif /* proxy-vm/context/vsphere-update.h */

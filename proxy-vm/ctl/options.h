@@ -34,7 +34,8 @@ struct options {
     unsigned int timeout_s;     /* Of 'ledger --check', 'drain', 'spool'. */
 };
 
-/* Parses the command line; 'optind' (getopt(3)) is where the command begins. */
+/* Parses the command line; 'optind' (getopt(3)) is where the command
+ * begins. */
 struct options options_parse(int argc, char *argv[]);
 
 #endif /* proxy-vm/ctl/options.h */

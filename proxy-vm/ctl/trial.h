@@ -38,8 +38,8 @@ struct trial {
 };
 
 /* Makes '*trial' ready to call 'show' with 'aux', as struct pipeline_trial
- * says.  To be closed whatever comes of it.  Borrows the options.  Returns null
- * or a malloc()ed sentence. */
+ * says.  To be closed whatever comes of it.  Borrows the options.  Returns
+ * null or a malloc()ed sentence. */
 char *trial_open(struct trial *trial, const struct trial_options *,
                  void (*show)(void *aux, const struct record *,
                               enum sluice_drop), void *aux);

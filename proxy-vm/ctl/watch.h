@@ -2,8 +2,8 @@
  *
  * '--watch': what a command shows, again and again.
  *
- * On a terminal each time takes the place of the one before; elsewhere an empty
- * line stands between them, or with JSON nothing, since each is a line.
+ * On a terminal each time takes the place of the one before; elsewhere an
+ * empty line stands between them, or with JSON nothing, since each is a line.
  *
  * Runs in: sluicectl. */
 #ifndef SLUICE_WATCH_H
@@ -19,8 +19,8 @@ void watch_end_by_interrupt(void);
  * printed next. */
 void watch_clear(void);
 
-/* Writes what is left for standard output.  Returns 'status', or that of failure
- * if what was printed could not be written; says so once. */
+/* Writes what is left for standard output.  Returns 'status', or that of
+ * failure if what was printed could not be written; says so once. */
 int watch_flush(int status);
 
 /* Calls 'show', which prints and returns an exit status, every 'interval_s'

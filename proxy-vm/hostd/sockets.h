@@ -43,7 +43,8 @@ void socket_watch_destroy(struct socket_watch *);
  * of each whether there is one: there is none either if sockets of several
  * users fit.  The cost is bounded, whatever there is on the host: of each at
  * most SOCKET_WATCH_MAX_SOCKETS sockets are looked at, and where there are
- * more no owner is found; of all processes SOCKET_WATCH_MAX_FDS descriptors. */
+ * more no owner is found; of all processes SOCKET_WATCH_MAX_FDS
+ * descriptors. */
 enum {
     SOCKET_WATCH_MAX = 64,
     SOCKET_WATCH_MAX_SOCKETS = 4096,

@@ -15,8 +15,9 @@ struct http_content {
     unsigned int max_vms;       /* See metrics_gather(). */
 };
 
-/* Serves 'content', which it borrows, in a thread of its own, to who connects to
- * 'fd', which listens and which it takes.  Returns null if there is no memory or thread. */
+/* Serves 'content', which it borrows, in a thread of its own, to who connects
+ * to 'fd', which listens and which it takes.  Returns null if there is no
+ * memory or thread. */
 struct http_server *http_start(int fd, const struct http_content *content);
 void http_stop(struct http_server *);
 

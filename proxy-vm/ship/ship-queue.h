@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The batches of one of a tenant's queues from the spool to its server and out of the spool:
+ * The batches of one of a tenant's queues from the spool to its server and out
+ * of the spool:
  *
  *     waiting --next--> current --sent--> in flight --settled--> gone
  *        ^                 |                  |
@@ -11,8 +12,8 @@
  * the session breaking.  What can't be sent at all is quarantined instead.
  *
  * While batches are in hand the queue is held, so that sluiced does nothing to
- * one of them.  When it wants to, no further ones are taken until the queue was
- * free.
+ * one of them.  When it wants to, no further ones are taken until the queue
+ * was free.
  *
  * The books are kept to the unit over any kill: the counters that a batch
  * changes when it leaves are written to the journal beforehand
@@ -59,16 +60,16 @@ int ship_queue_next(struct ship_queue *, struct ship_batch **ret);
 void ship_queue_sent(struct ship_queue *, uint64_t end);
 
 /* Settles some of what may be settled, 'delivered' bytes of this session
- * having arrived, and it being open still.  Returns 0 or a positive errno: then
- * the batch concerned stays in flight. */
+ * having arrived, and it being open still.  Returns 0 or a positive errno:
+ * then the batch concerned stays in flight. */
 int ship_queue_settle(struct ship_queue *, uint64_t delivered);
 
 /* The destination says of the batch that ends at 'end', before it is settled,
  * that it took 'n_lines' of its lines, the others being for other queues; or
  * that 'n' are beyond its limits, so that they are dropped; or that it will
- * never take it, so that it is quarantined.  All return 0; EAGAIN while batches
- * before it are to be settled or it was not noted as sent yet; or another
- * positive errno: then it stays in flight. */
+ * never take it, so that it is quarantined.  All return 0; EAGAIN while
+ * batches before it are to be settled or it was not noted as sent yet; or
+ * another positive errno: then it stays in flight. */
 int ship_queue_count(struct ship_queue *, uint64_t end, uint32_t n_lines);
 int ship_queue_drop(struct ship_queue *, uint64_t end, uint32_t n);
 int ship_queue_refuse(struct ship_queue *, uint64_t end, const char *reason);
