@@ -105,7 +105,9 @@ say(struct memif_peer *p, uint16_t type, const void *body, size_t size)
     uint8_t message[128] = { 0 };
 
     memcpy(message, &type, 2);
-    memcpy(message + 2, body, size);
+    if (size) {
+        memcpy(message + 2, body, size);
+    }
     return send(p->fd, message, sizeof message, MSG_NOSIGNAL) > 0;
 }
 

@@ -31,6 +31,7 @@ struct fixture {
     struct intake_stats *stats;
     struct memif_peer *peer;
     struct receive *receive;
+    struct receive *killed;
 };
 
 static uint64_t
@@ -42,15 +43,15 @@ counter(const struct fixture *f, int i)
 static void
 start(struct fixture *f)
 {
-    const struct receive_memif_options options = {
+    struct receive_memif_options options = {
         .server = f->server,
         .path = f->rings,
         .port = 6081,
         .receive_buffer = 1 << 20,
         .stats = f->stats,
-        .addr = *(const struct in6_addr *) intake_self.ip,
     };
 
+    memcpy(&options.addr, intake_self.ip, sizeof options.addr);
     assert_int_equal(receive_memif_create(&options, f->rx, &f->receive), 0);
 }
 
@@ -124,6 +125,9 @@ tear_down(void **state)
 
     if (f->receive) {
         stop(f);
+    }
+    if (f->killed) {
+        receive_socket_destroy(f->killed);
     }
     memif_peer_destroy(f->peer);
     unlink(f->rx);
@@ -267,7 +271,10 @@ a_frame_too_large_is_passed_over_and_counted(void **state)
 static void
 kill_and_start(struct fixture *f)
 {
-    /* What it knew is lost; its descriptors are closed by the kernel. */
+    /* What it knew is lost, until tear_down() frees it; its descriptors are
+     * closed by the kernel. */
+    assert_null(f->killed);
+    f->killed = f->receive;
     f->receive = NULL;
     memif_peer_hang_up(f->peer);
     start(f);
