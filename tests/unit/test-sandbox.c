@@ -492,6 +492,7 @@ with_memif_local_sockets_of_packets_can_be_made_and_no_others(void **state)
 {
     (void) state;
     if (!HAS_FILTER) {
+        print_message("the filter does not go with sanitizers\n");
         skip();
     }
     int status = try(open_a_local_socket_of_packets, true);
