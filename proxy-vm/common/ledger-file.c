@@ -94,7 +94,10 @@ ledger_file_write_io(const struct file_io *io, const char *path,
     }
     make_hash(header, ledger, header + 16);
 
-    int fd = io->openat(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_TRUNC
+    /* Not to be written over: after a power cut within rename() it may be
+     * another name of 'path'. */
+    io->unlinkat(AT_FDCWD, temporary);
+    int fd = io->openat(AT_FDCWD, temporary, O_WRONLY | O_CREAT | O_EXCL
                         | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         error = errno;
