@@ -16,7 +16,8 @@ EXTRA_DIST += \
 
 dist_man_MANS += \
 	docs/man/sluice-data.8 \
-	docs/man/sluice-image-upgrade.8
+	docs/man/sluice-image-upgrade.8 \
+	docs/man/sluice-seed.8
 
 image: deb-proxy
 	$(MKDIR_P) image

@@ -26,6 +26,10 @@ skip_all() {
 
 # --- The VM ------------------------------------------------------------------
 
+vm_machine=(qemu-system-x86_64 -accel "tcg,thread=multi" -cpu Nehalem -smp 2
+    -m 1024 -nodefaults -no-user-config -display none)
+archive_port=8080
+
 # write_seed: addresses, a key and the proxy's configuration.
 write_seed() {
     local seed=$topo_dir/seed
@@ -46,6 +50,8 @@ END
 ssh_authorized_keys:
   - $(<"$topo_dir/key.pub")
 write_files:
+  - path: /etc/apt/sources.list
+    content: "deb [trusted=yes] http://198.18.0.1:$archive_port ./"
   - path: /etc/sluice/context.yaml
     content: |
 $(sed 's/^/      /' "$topo_dir/context.yaml")
@@ -58,6 +64,56 @@ END
             -e 's/^/      /' "$topo_dir/sluice.yaml"
     } >"$seed/user-data"
     genisoimage -quiet -V cidata -r -J -o "$topo_dir/seed.iso" "$seed"
+}
+
+# boot_alone SEED LINE...: starts the VM without a network, on disks of its own
+# and a seed of the directory SEED, until the console has said each LINE.
+boot_alone() {
+    local seed=$topo_dir/$1 pid rc=0
+    shift
+    genisoimage -quiet -V cidata -r -J -o "$seed.iso" "$seed" || return 1
+    qemu-img create -q -f qcow2 -F qcow2 -b "$(realpath "$image")" \
+        "$seed-root.qcow2"
+    qemu-img create -q -f qcow2 "$seed-data.qcow2" 1G
+    topo_start hv qemu.log "${vm_machine[@]}" \
+        -drive "if=virtio,file=$seed-root.qcow2" \
+        -drive "if=virtio,file=$seed-data.qcow2" \
+        -drive "if=virtio,file=$seed.iso,format=raw,readonly=on" \
+        -nic none -device virtio-rng-pci \
+        -chardev "file,id=tty,path=$seed.console" -serial chardev:tty
+    pid=$topo_pid
+    topo_wait 600 "what the seed lacks" console_says "$seed.console" "$@" ||
+        rc=1
+    topo_stop "$pid"
+    return "$rc"
+}
+
+# console_says FILE LINE...: each of them, from sluice-seed, and no other.
+console_says() {
+    local file=$1 line said
+    shift
+    said=$(tr -d '\r' <"$file" | grep -o 'sluice-seed: .*')
+    for line; do
+        grep -qF "sluice-seed: $line" <<<"$said" ||
+            { tail -n 5 "$file"; return 1; }
+    done
+    (($(wc -l <<<"$said") == $#)) || { echo "$said"; return 1; }
+}
+
+seed_without_key() {
+    mkdir "$topo_dir/no-key"
+    cp "$topo_dir/seed/meta-data" "$topo_dir/no-key/"
+    sed '/^ssh_authorized_keys:/,/^write_files:/{/^write_files:/!d}' \
+        "$topo_dir/seed/user-data" >"$topo_dir/no-key/user-data"
+    boot_alone no-key "the seed has no key for root"
+}
+
+seed_without_user_data() {
+    mkdir "$topo_dir/no-user-data"
+    cp "$topo_dir/seed/meta-data" "$topo_dir/no-user-data/"
+    boot_alone no-user-data "cloud-init takes /dev/vdc for no seed" \
+        "the seed writes no /etc/sluice/sluice.yaml" \
+        "the seed has no key for root"
 }
 
 make_disks() {
@@ -94,9 +150,7 @@ start_vm() {
             -netdev "vhost-user,id=net,chardev=vhost"
             -device "virtio-net-pci,netdev=net,vectors=0,romfile=")
     fi
-    topo_start hv qemu.log qemu-system-x86_64 -accel tcg,thread=multi \
-        -cpu Nehalem -smp 2 -m 1024 \
-        -nodefaults -no-user-config -display none \
+    topo_start hv qemu.log "${vm_machine[@]}" \
         -drive "if=virtio,file=$topo_dir/root.qcow2" \
         -drive "if=virtio,file=$topo_dir/data.qcow2" \
         -drive "if=virtio,file=$topo_dir/seed.iso,format=raw,readonly=on" \
@@ -190,6 +244,36 @@ no_unit_failed() {
     [[ -z $failed ]]
 }
 
+data_has_mib() {
+    local mib
+    mib=$(vm findmnt -bn -o SIZE /data)
+    echo "$((mib >>= 20)) MiB"
+    ((mib > $1))
+}
+
+# refuses_to_upgrade: the archive of the seed cannot be read yet.
+refuses_to_upgrade() {
+    local output
+    output=$(vm sluice-image-upgrade 2>&1) && return 1
+    echo "$output"
+    grep -q 'nothing was upgraded' <<<"$output" && root_is_read_only
+}
+
+# make_archive: one that has our packages in a version still newer.
+make_archive() {
+    local package
+    mkdir "$topo_dir/archive"
+    for package in sluice-ctl sluice-proxy; do
+        "$top/tests/deb/newer-deb" "$topo_dir/$package.deb" \
+            "$topo_dir/archive/$package.deb" || return 1
+    done
+    (cd "$topo_dir/archive" && dpkg-scanpackages . >Packages)
+    topo_start hv archive.log python3 -m http.server --bind 198.18.0.1 \
+        --directory "$topo_dir/archive" "$archive_port"
+    topo_wait 30 "the archive" topo_in hv bash -c \
+        "echo >/dev/tcp/198.18.0.1/$archive_port"
+}
+
 upgrade() {
     local package
     for package in sluice-ctl sluice-proxy; do
@@ -201,12 +285,16 @@ upgrade() {
     vm sluice-image-upgrade /tmp/sluice-ctl.deb /tmp/sluice-proxy.deb
 }
 
-# runs_newer: what runs is what was installed, and not what was there before.
+# runs_newer SUFFIX: what runs is what was installed, of our packages' version
+# with SUFFIX behind it, and not what was there before.
 runs_newer() {
+    local version
+    version=$(dpkg-deb -f "$(echo "$debs"/sluice-proxy_*.deb)" Version)
     # shellcheck disable=SC2016 # A format of dpkg, and for the VM's shell.
-    vm sh -c 'dpkg-query -W -f "\${Version}\n" sluice-proxy | grep "+1$" &&
+    vm sh -c 'dpkg-query -W -f "\${Version}\n" sluice-proxy |
+        grep -xF "$0" &&
         [ /proc/$(systemctl show -P MainPID sluice.service)/exe -ef \
-            /usr/sbin/sluiced ] && sluicectl status'
+            /usr/sbin/sluiced ] && sluicectl status' "$version$1"
 }
 
 # --- The test ----------------------------------------------------------------
@@ -243,13 +331,27 @@ check "those of the tenant whose server is down wait in the spool" \
     topo_wait 60 "$n7 lines in the spool" figure_is 7 spooled "$n7"
 check "the books balance while they wait" books_balance
 
+check "the data disk has 1 GiB" data_has_mib 900
 kill_vm
+qemu-img resize -q "$topo_dir/data.qcow2" 2G
 start_vm
 check "the VM starts again after it was killed" wait_for_vm
+check "the file system takes all of the data disk, which is larger now" \
+    data_has_mib 1900
 check "what waited still does" figure_is 7 spooled "$n7"
 
 check "it is upgraded in place by packages" upgrade
-check "the new version runs" topo_wait 60 "sluiced" runs_newer
+check "the new version runs" topo_wait 60 "sluiced" runs_newer +1
+check "it upgrades nothing from an archive that it cannot read" \
+    refuses_to_upgrade
+if command -v dpkg-scanpackages >/dev/null; then
+    make_archive
+    check "it is upgraded in place from an archive" vm sluice-image-upgrade
+    check "that version runs" topo_wait 60 "sluiced" runs_newer +1+1
+else
+    skip "it is upgraded in place from an archive" \
+        "there is no dpkg-scanpackages"
+fi
 check "the root file system can only be read again" root_is_read_only
 check "what waited still does after the upgrade" figure_is 7 spooled "$n7"
 
@@ -264,4 +366,12 @@ for tenant in 7 8; do
         judge redacted "$tenant"
 done
 check "no unit failed in between" no_unit_failed
+
+# The rest is the same whatever the VM is at.
+if [[ $link == tap ]]; then
+    kill_vm
+    check "the console says that the seed has no key" seed_without_key
+    check "the console says what a seed without user-data lacks" \
+        seed_without_user_data
+fi
 done_testing
