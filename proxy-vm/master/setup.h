@@ -28,7 +28,8 @@ char *setup_intake_user(const struct config *, bool *ret_is_own,
 char *setup_directories(const struct config *);
 
 /* Gives the directories that sluice-intake writes to, and what is in them, to
- * 'intake' and to its group, which sluiced must be in if it is not root.  With the lock taken: no other sluice-intake runs there. */
+ * 'intake' and to its group, which sluiced must be in if it is not root.  With
+ * the lock taken: no other sluice-intake runs there. */
 char *setup_ownership(const struct config *, const struct child_user *intake);
 
 /* Warns of what is not as it should be. */

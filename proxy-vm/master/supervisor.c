@@ -373,17 +373,25 @@ child_wait_for_report(const struct child *child)
     }
 }
 
-/* Notes what 'child' says that it has taken. */
+/* Notes what 'child' says that it has taken.  One that closes its end says no
+ * more, and is waited for no longer. */
 static void
 read_reports(struct child *child)
 {
     enum { AT_ONCE = 64 };      /* Whatever else it may write. */
-    struct taken taken;
+    ssize_t n = sizeof child->taken;
 
-    for (unsigned int i = 0; child->report_fd >= 0 && i < AT_ONCE
-         && read(child->report_fd, &taken, sizeof taken) == sizeof taken;
-         i++) {
-        child->taken = taken;
+    for (int i = 0; child->report_fd >= 0 && i < AT_ONCE
+         && n == sizeof child->taken; i++) {
+        struct taken taken;
+
+        n = read(child->report_fd, &taken, sizeof taken);
+        if (n == sizeof taken) {
+            child->taken = taken;
+        } else if (!n) {
+            close(child->report_fd);
+            child->report_fd = -1;
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 # Stands in for a program that sluiced starts: says what it sees, and ends as
 # it is told.
 #
-# In: NAME.mode beside it ("crash", "segv", "stubborn", "busy", "picky"),
-# signals.
+# In: NAME.mode beside it ("crash", "segv", "stubborn", "busy", "picky",
+# "mute"), signals.
 # Out: a line for each event in the file "events" beside it:
 #     MILLISECONDS NAME PID EVENT
 # Runs in: tests/control/test-sluiced.py, as sluice-intake and so on.
@@ -43,8 +43,11 @@ def argument(option):
 
 def report():
     """Says which configuration it has, as proxy-vm/common/taken.h wants it;
-    unless it is busy, and that it can't use it if it is picky."""
-    if "--report-fd" in sys.argv and mode() != "busy":
+    unless it is busy, and that it can't use it if it is picky.  If it is mute,
+    it says nothing any more."""
+    if "--report-fd" in sys.argv and mode() == "mute":
+        os.close(int(argument("--report-fd")))
+    elif "--report-fd" in sys.argv and mode() != "busy":
         stamp = os.stat(argument("--config")).st_mtime_ns
         os.write(int(argument("--report-fd")),
                  struct.pack("=QQ", stamp, mode() == "picky"))

@@ -344,6 +344,14 @@ def a_reload_says_who_has_not_taken_it():
                  lambda: not s.ask("status")["not_taken"])
 
 
+def a_program_that_will_not_report_is_not_waited_for():
+    with Sluiced() as s:
+        s.start().wait_for_all()
+        s.set_mode("sluice-intake", "mute")
+        equal(s.ctl("reload").stderr, "")
+        s.wait_for_event("sluice-intake", "SIGHUP")
+
+
 def a_changed_batch_size_reaches_intake():
     with Sluiced() as s:
         s.start().wait_for_all()
@@ -575,6 +583,7 @@ main([
     a_reload_does_not_end_a_program_that_just_begins,
     a_reload_ends_once_the_programs_have_taken_it,
     a_reload_says_who_has_not_taken_it,
+    a_program_that_will_not_report_is_not_waited_for,
     a_changed_batch_size_reaches_intake,
     a_tenant_that_leaves_and_returns_has_one_shipper,
     sighup_reloads_too,
