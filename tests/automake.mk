@@ -220,9 +220,9 @@ tests_unit_test_books_CPPFLAGS = $(PROXY_CPPFLAGS) -I$(srcdir)/proxy-vm/intake
 # Each call that changes what outlives a kill passes by the test.
 tests_unit_test_books_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=open_batch_commit,--wrap=open_batch_reset \
-	-Wl,--wrap=receive_socket_begin_task,--wrap=receive_socket_done \
-	-Wl,--wrap=receive_socket_end_task,--wrap=receive_socket_intend \
-	-Wl,--wrap=receive_socket_settle,--wrap=spool_commit \
+	-Wl,--wrap=receive_begin_task,--wrap=receive_done \
+	-Wl,--wrap=receive_end_task,--wrap=receive_intend \
+	-Wl,--wrap=receive_settle,--wrap=spool_commit \
 	-Wl,--wrap=redaction_destroy,--wrap=redaction_load \
 	-Wl,--wrap=undo_save
 tests_unit_test_books_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)

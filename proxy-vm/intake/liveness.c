@@ -84,8 +84,8 @@ liveness_run(struct liveness *liveness, const struct config *config,
     if (is_known(config, rec->vtep)
         && bfd_run(liveness->bfd, rec->packet, rec->vtep, time_msec(),
                    &answer) == BFD_ANSWERED
-        && receive_socket_answer(liveness->receive, answer.packet,
-                                 sizeof answer.packet)) {
+        && receive_answer(liveness->receive, answer.packet,
+                          sizeof answer.packet)) {
         stats_add(&liveness->stats->counters[INTAKE_BFD_ANSWERED], 1);
         if (answer.state_changed) {
             log_state(rec->vtep, answer.state);

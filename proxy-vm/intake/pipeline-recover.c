@@ -44,7 +44,7 @@ static void
 recover_task(struct pipeline *p, const struct receive_interrupted *step)
 {
     const struct receive_task *task = &step->task;
-    uint32_t n_deaths = receive_socket_died_of_task(p->receive);
+    uint32_t n_deaths = receive_died_of_task(p->receive);
     bool is_poison = n_deaths >= PIPELINE_MAX_TRIES;
     enum look look = task->value ? LOOK_EVICT : LOOK;
 
@@ -83,8 +83,8 @@ drop_poison(struct pipeline *p, const struct receive_interrupted *step)
 {
     struct record rec;
 
-    if (receive_socket_try(p->receive) > PIPELINE_MAX_TRIES
-        && receive_socket_next(p->receive, &rec)) {
+    if (receive_try(p->receive) > PIPELINE_MAX_TRIES
+        && receive_next(p->receive, &rec)) {
         char vtep[INET6_ADDRSTRLEN];
         struct in6_addr addr;
 
@@ -97,7 +97,7 @@ drop_poison(struct pipeline *p, const struct receive_interrupted *step)
                  rec.packet.size);
         pipeline_count_drop(p, SLUICE_DROP_POISON);
         settle_books(p, step);
-        receive_socket_done(p->receive);
+        receive_done(p->receive);
         return true;
     }
     return false;
@@ -110,7 +110,7 @@ pipeline_recover(struct pipeline *p)
     bool committed = false;
 
     if (p->receive) {
-        receive_socket_interrupted(p->receive, &step);
+        receive_interrupted(p->receive, &step);
     }
     char *error = store_recover(p->store, step.intended ? &step.intent : NULL,
                                 &committed);

@@ -26,7 +26,7 @@ VLOG_DEFINE_THIS_MODULE(pipeline_setup);
 static void
 intend(void *receive, const struct receive_intent *intent)
 {
-    receive_socket_intend(receive, intent);
+    receive_intend(receive, intent);
 }
 
 /* The same in a test: costs nothing otherwise. */
@@ -40,7 +40,7 @@ intend_and_pass(void *receive, const struct receive_intent *intent)
 static void
 settle_committed(void *receive)
 {
-    receive_socket_settle(receive, SLUICE_DROP_NONE);
+    receive_settle(receive, SLUICE_DROP_NONE);
 }
 
 /* Has stage 4 go by 'config', if there is one. */
@@ -99,7 +99,7 @@ pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
                         ? options->config->context.clock_skew_ms
                         : CLAIMS_CLOCK_SKEW_MS);
     if (p->receive) {
-        receive_socket_undo(p->receive, &p->undo, p->stats);
+        receive_undo(p->receive, &p->undo, p->stats);
     }
     p->account = account_create(options->stats, &p->undo);
     p->decap.host_keys = options->host_keys;
@@ -128,7 +128,7 @@ pipeline_create(const struct pipeline_options *options, struct pipeline **ret)
         goto out;
     }
     err = reassemble_create(options->held,
-                            p->receive ? receive_socket_ticket(p->receive) : 0,
+                            p->receive ? receive_ticket(p->receive) : 0,
                             p->account, &sink, &p->reassemble);
     if (err) {
         error = xasprintf("can't map %s: %s", options->held

@@ -112,7 +112,7 @@ static void
 settle(struct pipeline *p, enum sluice_drop drop)
 {
     if (p->receive) {
-        receive_socket_settle(p->receive, drop);
+        receive_settle(p->receive, drop);
     }
 }
 
@@ -229,7 +229,7 @@ enter_books(struct pipeline *p, uint32_t tenant,
 static uint64_t
 step_ticket(struct pipeline *p)
 {
-    return p->receive ? receive_socket_ticket(p->receive) : ++p->ticket;
+    return p->receive ? receive_ticket(p->receive) : ++p->ticket;
 }
 
 static uint64_t
@@ -253,7 +253,7 @@ void
 pipeline_begin_task(struct pipeline *p, const struct receive_task *task)
 {
     if (p->receive) {
-        receive_socket_begin_task(p->receive, task);
+        receive_begin_task(p->receive, task);
     }
 }
 
@@ -261,7 +261,7 @@ void
 pipeline_end_task(struct pipeline *p)
 {
     if (p->receive) {
-        receive_socket_end_task(p->receive);
+        receive_end_task(p->receive);
     }
     end_step(p);
 }
@@ -440,11 +440,11 @@ pipeline_drain_one(struct pipeline *p)
 {
     struct record rec;
 
-    if (!receive_socket_next(p->receive, &rec)) {
+    if (!receive_next(p->receive, &rec)) {
         return false;
     }
     run(p, &rec);
-    receive_socket_done(p->receive);
+    receive_done(p->receive);
     parts_done(p->parts);
     end_step(p);
     return true;
@@ -456,13 +456,13 @@ drain_one_and_pass(struct pipeline *p)
 {
     struct record rec;
 
-    if (!receive_socket_next(p->receive, &rec)) {
+    if (!receive_next(p->receive, &rec)) {
         return false;
     }
     failpoint(FAIL_PACKET_BEGUN);
     run(p, &rec);
     failpoint(FAIL_PACKET_RUN);
-    receive_socket_done(p->receive);
+    receive_done(p->receive);
     failpoint(FAIL_PACKET_DONE);
     parts_done(p->parts);
     end_step(p);

@@ -496,7 +496,7 @@ receive_memif_create(const struct receive_memif_options *options,
                                  log2_of_buffers(options->receive_buffer),
                                  &m->control);
     if (error) {
-        receive_socket_destroy(r);
+        receive_destroy(r);
         return error;
     }
     *ret = r;

@@ -154,7 +154,7 @@ receive_socket_create(const struct tunnel_sockets *sockets, const char *path,
     }
     error = know_sockets(r->file, sockets);
     if (error) {
-        receive_socket_destroy(r);
+        receive_destroy(r);
         return error;
     }
     r->file->rings.layout.n_from = 0;

@@ -86,7 +86,7 @@ receive_create(const struct receive_class *class, const char *path,
 }
 
 void
-receive_socket_destroy(struct receive *r)
+receive_destroy(struct receive *r)
 {
     if (r) {
         r->class->destroy(r);
@@ -101,8 +101,8 @@ receive_socket_destroy(struct receive *r)
 }
 
 bool
-receive_socket_interrupted(const struct receive *r,
-                           struct receive_interrupted *ret)
+receive_interrupted(const struct receive *r,
+                    struct receive_interrupted *ret)
 {
     const struct rx_journal *j = &r->file->journal;
     uint64_t ticket = r->file->ticket;
@@ -137,7 +137,7 @@ barrier(void)
 }
 
 void
-receive_socket_intend(struct receive *r, const struct receive_intent *intent)
+receive_intend(struct receive *r, const struct receive_intent *intent)
 {
     struct rx_journal *j = &r->file->journal;
     uint64_t ticket = r->file->ticket;
@@ -172,7 +172,7 @@ receive_take_settled(struct receive_settled *settled)
 }
 
 void
-receive_socket_settle(struct receive *r, enum sluice_drop drop)
+receive_settle(struct receive *r, enum sluice_drop drop)
 {
     struct rx_journal *j = &r->file->journal;
     uint64_t ticket = r->file->ticket;
@@ -200,7 +200,7 @@ receive_socket_settle(struct receive *r, enum sluice_drop drop)
 }
 
 uint32_t
-receive_socket_try(struct receive *r)
+receive_try(struct receive *r)
 {
     struct rx_file *file = r->file;
     uint64_t slot = file->ticket >> TICKET_DONE_SHIFT;
@@ -217,7 +217,7 @@ receive_socket_try(struct receive *r)
 }
 
 uint32_t
-receive_socket_died_of_task(struct receive *r)
+receive_died_of_task(struct receive *r)
 {
     struct rx_file *file = r->file;
 
@@ -230,7 +230,7 @@ receive_socket_died_of_task(struct receive *r)
 }
 
 void
-receive_socket_done(struct receive *r)
+receive_done(struct receive *r)
 {
     /* One step, which makes the journal void as well. */
     barrier();
@@ -240,20 +240,20 @@ receive_socket_done(struct receive *r)
 }
 
 uint64_t
-receive_socket_ticket(const struct receive *r)
+receive_ticket(const struct receive *r)
 {
     return r->file->ticket;
 }
 
 void
-receive_socket_undo(struct receive *r, struct undo *undo,
-                    struct intake_stats *stats)
+receive_undo(struct receive *r, struct undo *undo,
+             struct intake_stats *stats)
 {
     undo_open(undo, &r->file->undo, &r->file->ticket, stats);
 }
 
 void
-receive_socket_begin_task(struct receive *r, const struct receive_task *task)
+receive_begin_task(struct receive *r, const struct receive_task *task)
 {
     struct rx_journal *j = &r->file->journal;
 
@@ -266,7 +266,7 @@ receive_socket_begin_task(struct receive *r, const struct receive_task *task)
 }
 
 void
-receive_socket_end_task(struct receive *r)
+receive_end_task(struct receive *r)
 {
     barrier();
     r->file->ticket++;
@@ -310,7 +310,7 @@ receive_prepare_slots(struct receive *r)
 }
 
 int
-receive_socket_fill(struct receive *r, uint64_t *lost)
+receive_fill(struct receive *r, uint64_t *lost)
 {
     return r->class->fill(r, lost);
 }
@@ -329,7 +329,7 @@ map_address(const struct sockaddr_in6 *from, uint8_t ret[16])
 }
 
 bool
-receive_socket_next(struct receive *r, struct record *rec)
+receive_next(struct receive *r, struct record *rec)
 {
     const struct rx_file *file = r->file;
     uint32_t i = done(file);
@@ -350,7 +350,7 @@ receive_socket_next(struct receive *r, struct record *rec)
 }
 
 bool
-receive_socket_answer(struct receive *r, const void *data, size_t size)
+receive_answer(struct receive *r, const void *data, size_t size)
 {
     const struct rx_file *file = r->file;
 
@@ -359,7 +359,7 @@ receive_socket_answer(struct receive *r, const void *data, size_t size)
 }
 
 void
-receive_socket_wait(struct receive *r, int timeout_ms)
+receive_wait(struct receive *r, int timeout_ms)
 {
     r->class->wait(r, timeout_ms);
 }

@@ -12,7 +12,7 @@
  *                     ^done  ^filled
  *
  * A packet is done when its lines are in the open batch, or its drop counted.
- * The pipeline first notes what is about to change (receive_socket_intend()),
+ * The pipeline first notes what is about to change (receive_intend()),
  * so that the next process knows whether that was done: exactly once, even
  * after kill -9.  What comes of one packet, or of a task that no packet brings,
  * is a step of that journal.  A step may commit several lines, one after the
@@ -105,61 +105,61 @@ struct receive_memif_options {
  * filled and waited for: see memif-control.h. */
 int receive_memif_create(const struct receive_memif_options *,
                          const char *path, struct receive **ret);
-void receive_socket_destroy(struct receive *);
+void receive_destroy(struct receive *);
 
 /* What the process before this one left: true and '*ret' if it had begun a task
  * or begun to commit lines of the packet at 'done'. */
-bool receive_socket_interrupted(const struct receive *,
-                                struct receive_interrupted *ret);
+bool receive_interrupted(const struct receive *,
+                         struct receive_interrupted *ret);
 
 /* Notes that this process is about to work on the packet at 'done', which
  * another one may have died of.  Returns how many have tried by now, or 0 if
  * there is no packet. */
-uint32_t receive_socket_try(struct receive *);
+uint32_t receive_try(struct receive *);
 
-/* Notes that a process died in the task that receive_socket_interrupted() told
+/* Notes that a process died in the task that receive_interrupted() told
  * of.  Returns how many have by now. */
-uint32_t receive_socket_died_of_task(struct receive *);
+uint32_t receive_died_of_task(struct receive *);
 
 /* Marks the packet at 'done' as done. */
-void receive_socket_done(struct receive *);
+void receive_done(struct receive *);
 
 /* Notes that a line of this step is about to be committed; and that it is
  * through, committed or refused for one of the reasons above, which is only
  * needed if another follows. */
-void receive_socket_intend(struct receive *, const struct receive_intent *);
-void receive_socket_settle(struct receive *, enum sluice_drop);
+void receive_intend(struct receive *, const struct receive_intent *);
+void receive_settle(struct receive *, enum sluice_drop);
 
 /* Names this step: no other has had the number. */
-uint64_t receive_socket_ticket(const struct receive *);
+uint64_t receive_ticket(const struct receive *);
 
 /* Begins and ends a task, before the packet at 'done' or while there is none.*/
-void receive_socket_begin_task(struct receive *, const struct receive_task *);
-void receive_socket_end_task(struct receive *);
+void receive_begin_task(struct receive *, const struct receive_task *);
+void receive_end_task(struct receive *);
 
 /* Has 'undo' look after 'stats' by way of the file, and puts back what a step
  * that did not end had changed. */
-void receive_socket_undo(struct receive *, struct undo *undo,
-                         struct intake_stats *stats);
+void receive_undo(struct receive *, struct undo *undo,
+                  struct intake_stats *stats);
 
 /* Reads from a socket or ring if all packets so far are done, without waiting.
  * Returns 0, EAGAIN if nothing is there, or another positive errno.  Adds to
  * '*lost' the packets that the kernel had to drop since the last call. */
-int receive_socket_fill(struct receive *, uint64_t *lost);
+int receive_fill(struct receive *, uint64_t *lost);
 
 /* Returns true and the packet at 'done' in '*rec', or false if there is none.
  */
-bool receive_socket_next(struct receive *, struct record *rec);
+bool receive_next(struct receive *, struct record *rec);
 
 /* Sends 'size' bytes at 'data' to who sent the packet at 'done', to the port
  * that we receive on: GENEVE's sender has a new one for each flow (RFC 8926
  * section 3.3).  Returns whether the kernel took it. */
-bool receive_socket_answer(struct receive *, const void *data, size_t size);
+bool receive_answer(struct receive *, const void *data, size_t size);
 
 /* Waits until there is something to read, a signal arrives, or 'timeout_ms' is
  * over.  Packets are collected for a moment before they are read: a batch
  * takes far longer to fill, so waking for each datagram would buy nothing. */
-void receive_socket_wait(struct receive *, int timeout_ms);
+void receive_wait(struct receive *, int timeout_ms);
 
 /* Reads the capture at 'path' (Ethernet link type), and calls 'cb' for each
  * packet to UDP port 'port'; others are skipped and counted in

@@ -329,7 +329,7 @@ receive_loop(struct options *o, struct pipeline *pipeline,
     while (!must_exit) {
         uint64_t lost = 0;
         int timeout_ms = pipeline_tick(pipeline);
-        int error = receive_socket_fill(receive, &lost);
+        int error = receive_fill(receive, &lost);
         if (lost) {
             static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
             stats_add(&stats->counters[INTAKE_SOCKET_LOST], lost);
@@ -339,7 +339,7 @@ receive_loop(struct options *o, struct pipeline *pipeline,
         if (!error) {
             pipeline_drain(pipeline);
         } else {
-            receive_socket_wait(receive, timeout_ms);
+            receive_wait(receive, timeout_ms);
         }
         if (must_close) {
             must_close = 0;
@@ -557,7 +557,7 @@ main(int argc, char *argv[])
     pipeline_flush(pipeline);
 
     pipeline_destroy(pipeline);
-    receive_socket_destroy(receive);
+    receive_destroy(receive);
     stats_unmap(stats);
     options_uninit(&o);
     return EXIT_SUCCESS;

@@ -48,13 +48,13 @@ pass(void)
     }
 
 WRAP(undo_save, (struct undo *u, const uint64_t *word), (u, word))
-WRAP(receive_socket_intend,
+WRAP(receive_intend,
      (struct receive *r, const struct receive_intent *i), (r, i))
-WRAP(receive_socket_settle, (struct receive *r, enum sluice_drop d), (r, d))
-WRAP(receive_socket_done, (struct receive *r), (r))
-WRAP(receive_socket_begin_task,
+WRAP(receive_settle, (struct receive *r, enum sluice_drop d), (r, d))
+WRAP(receive_done, (struct receive *r), (r))
+WRAP(receive_begin_task,
      (struct receive *r, const struct receive_task *t), (r, t))
-WRAP(receive_socket_end_task, (struct receive *r), (r))
+WRAP(receive_end_task, (struct receive *r), (r))
 WRAP(open_batch_commit, (struct open_batch *b, size_t size, uint32_t n),
      (b, size, n))
 WRAP(open_batch_reset,
@@ -168,12 +168,12 @@ live(const struct fixture *f)
     };
     assert_null(pipeline_create(&options, &pipeline));
     assert_null(pipeline_recover(pipeline));
-    if (!receive_socket_fill(receive, &lost)) {
+    if (!receive_fill(receive, &lost)) {
         pipeline_drain(pipeline);
     }
     pipeline_flush(pipeline);
     pipeline_destroy(pipeline);
-    receive_socket_destroy(receive);
+    receive_destroy(receive);
     stats_unmap(stats);
 }
 

@@ -65,7 +65,7 @@ work(struct fixture *f, int up)
     for (int i = 0; i < 5000; i++) {
         bool connected = memif_peer_run(f->peer);
 
-        if (!receive_socket_fill(f->receive, &lost)) {
+        if (!receive_fill(f->receive, &lost)) {
             assert_int_equal(up, 2);
             return;
         }
@@ -73,7 +73,7 @@ work(struct fixture *f, int up)
             : up == (connected && counter(f, INTAKE_MEMIF_RINGS) == N_FROM)) {
             return;
         }
-        receive_socket_wait(f->receive, 1);
+        receive_wait(f->receive, 1);
     }
     fail_msg("nothing came of it");
 }
@@ -114,7 +114,7 @@ static void
 stop(struct fixture *f)
 {
     memif_peer_hang_up(f->peer);
-    receive_socket_destroy(f->receive);
+    receive_destroy(f->receive);
     f->receive = NULL;
 }
 
@@ -127,7 +127,7 @@ tear_down(void **state)
         stop(f);
     }
     if (f->killed) {
-        receive_socket_destroy(f->killed);
+        receive_destroy(f->killed);
     }
     memif_peer_destroy(f->peer);
     unlink(f->rx);
@@ -152,11 +152,11 @@ expect_next(struct fixture *f, const char *text)
 {
     struct record rec;
 
-    assert_true(receive_socket_next(f->receive, &rec));
+    assert_true(receive_next(f->receive, &rec));
     assert_slice_equal(rec.packet, text);
     assert_memory_equal(rec.vtep, switch_self.ip, 16);
     assert_true(rec.received_ns > 0);
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
 }
 
 static void
@@ -164,7 +164,7 @@ expect_none(struct fixture *f)
 {
     struct record rec;
 
-    assert_false(receive_socket_next(f->receive, &rec));
+    assert_false(receive_next(f->receive, &rec));
 }
 
 static void
@@ -227,7 +227,7 @@ a_full_ring_takes_no_more(void **state)
     while (counter(f, INTAKE_FRAMES_ELSEWHERE) < (uint64_t) n) {
         uint64_t lost;
 
-        assert_int_equal(receive_socket_fill(f->receive, &lost), EAGAIN);
+        assert_int_equal(receive_fill(f->receive, &lost), EAGAIN);
     }
     assert_true(memif_peer_send(f->peer, 0, slice_of(byte, sizeof byte), 64));
 }
@@ -299,7 +299,7 @@ what_is_in_the_ring_survives_a_kill(void **state)
     /* The order of rings is not said. */
     fill(f);
     struct record rec;
-    assert_true(receive_socket_next(f->receive, &rec));
+    assert_true(receive_next(f->receive, &rec));
     bool is_four = rec.packet.size == 4;
     expect_next(f, is_four ? "four" : "three");
     fill(f);
@@ -379,10 +379,10 @@ spoiled_memory_does_no_harm(void **state)
             memory[rand_r(&seed) % 40000] = rand_r(&seed);
         }
         for (int i = 0; i < 20; i++) {
-            receive_socket_fill(f->receive, &lost);
+            receive_fill(f->receive, &lost);
             struct record rec;
-            while (receive_socket_next(f->receive, &rec)) {
-                receive_socket_done(f->receive);
+            while (receive_next(f->receive, &rec)) {
+                receive_done(f->receive);
             }
         }
         memif_peer_hang_up(f->peer);
@@ -402,8 +402,8 @@ an_answer_goes_to_who_sent_the_packet(void **state)
     connect_both(f);
     send_text(f, 0, "question", 2048);
     fill(f);
-    assert_true(receive_socket_next(f->receive, &rec));
-    assert_true(receive_socket_answer(f->receive, "answer", 6));
+    assert_true(receive_next(f->receive, &rec));
+    assert_true(receive_answer(f->receive, "answer", 6));
     size = memif_peer_receive(f->peer, frame, sizeof frame);
     assert_int_equal(outer_read(slice_of(frame, size), &switch_self, &packet,
                                 unused, &size), OUTER_TUNNEL);
@@ -427,7 +427,7 @@ arp_is_answered_by_the_ring(void **state)
     connect_both(f);
     assert_true(memif_peer_send(f->peer, 0, slice_of(request, sizeof request),
                                 2048));
-    assert_int_equal(receive_socket_fill(f->receive, &lost), EAGAIN);
+    assert_int_equal(receive_fill(f->receive, &lost), EAGAIN);
     assert_int_equal(memif_peer_receive(f->peer, reply, sizeof reply), 42);
     assert_int_equal(reply[21], 2);
     assert_int_equal(counter(f, INTAKE_FRAMES_ANSWERED), 1);

@@ -36,7 +36,7 @@ tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    receive_socket_destroy(f->receive);
+    receive_destroy(f->receive);
     tunnel_sockets_close(&f->sockets);
     close(f->sender);
     unlink(f->path);
@@ -49,7 +49,7 @@ tear_down(void **state)
 static void
 restart(struct fixture *f)
 {
-    receive_socket_destroy(f->receive);
+    receive_destroy(f->receive);
     assert_int_equal(receive_socket_create(&f->sockets, f->path, &f->receive), 0);
 }
 
@@ -65,7 +65,7 @@ fill(struct fixture *f)
 {
     uint64_t lost = 0;
 
-    assert_int_equal(receive_socket_fill(f->receive, &lost), 0);
+    assert_int_equal(receive_fill(f->receive, &lost), 0);
     assert_int_equal(lost, 0);
 }
 
@@ -77,7 +77,7 @@ expect_next(struct fixture *f, const char *text)
     };
     struct record rec;
 
-    assert_true(receive_socket_next(f->receive, &rec));
+    assert_true(receive_next(f->receive, &rec));
     assert_slice_equal(rec.packet, text);
     assert_memory_equal(rec.vtep, loopback, sizeof loopback);
     assert_true(rec.received_ns > 0);
@@ -88,7 +88,7 @@ expect_none(struct fixture *f)
 {
     struct record rec;
 
-    assert_false(receive_socket_next(f->receive, &rec));
+    assert_false(receive_next(f->receive, &rec));
 }
 
 static void
@@ -101,9 +101,9 @@ packets_come_in_order_and_once(void **state)
     send_text(f, "two");
     fill(f);
     expect_next(f, "one");
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     expect_next(f, "two");
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     expect_none(f);
 }
 
@@ -116,7 +116,7 @@ an_empty_datagram_hides_none_behind_it(void **state)
     send_text(f, "behind");
     fill(f);
     expect_next(f, "");
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     expect_next(f, "behind");
 }
 
@@ -130,13 +130,13 @@ packets_that_left_the_socket_survive_a_kill(void **state)
     send_text(f, "three");
     fill(f);
     expect_next(f, "one");
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     restart(f);
     expect_next(f, "two");
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     restart(f);
     expect_next(f, "three");
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     restart(f);
     expect_none(f);
 }
@@ -153,17 +153,17 @@ an_intent_survives_a_kill_until_the_packet_is_done(void **state)
     send_text(f, "one");
     send_text(f, "two");
     fill(f);
-    assert_false(receive_socket_interrupted(f->receive, &found));
-    receive_socket_intend(f->receive, &intent);
+    assert_false(receive_interrupted(f->receive, &found));
+    receive_intend(f->receive, &intent);
     restart(f);
-    assert_true(receive_socket_interrupted(f->receive, &found));
+    assert_true(receive_interrupted(f->receive, &found));
     assert_int_equal(found.intent.tenant, 7);
     assert_int_equal(found.intent.generation, 2);
     assert_int_equal(found.intent.number, 9);
     assert_int_equal(found.intent.size, 1234);
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     restart(f);
-    assert_false(receive_socket_interrupted(f->receive, &found));
+    assert_false(receive_interrupted(f->receive, &found));
     expect_next(f, "two");
 }
 
@@ -176,12 +176,12 @@ an_intent_is_about_one_packet(void **state)
 
     send_text(f, "one");
     fill(f);
-    receive_socket_intend(f->receive, &intent);
-    receive_socket_done(f->receive);
+    receive_intend(f->receive, &intent);
+    receive_done(f->receive);
     send_text(f, "two");
     fill(f);
     restart(f);
-    assert_false(receive_socket_interrupted(f->receive, &found));
+    assert_false(receive_interrupted(f->receive, &found));
     expect_next(f, "two");
 }
 
@@ -196,12 +196,12 @@ lines_of_a_packet_that_were_through_are_known_after_a_kill(void **state)
     send_text(f, "two");
     fill(f);
     for (int i = 0; i < 3; i++) {
-        receive_socket_intend(f->receive, &intent);
-        receive_socket_settle(f->receive, (i == 1 ? SLUICE_DROP_RULE_SAMPLE
-                                           : SLUICE_DROP_NONE));
+        receive_intend(f->receive, &intent);
+        receive_settle(f->receive, (i == 1 ? SLUICE_DROP_RULE_SAMPLE
+                                    : SLUICE_DROP_NONE));
     }
     restart(f);
-    assert_true(receive_socket_interrupted(f->receive, &found));
+    assert_true(receive_interrupted(f->receive, &found));
     assert_false(found.is_task);
     assert_int_equal(found.settled.n_lines, 3);
     struct receive_settled settled = found.settled;
@@ -210,12 +210,12 @@ lines_of_a_packet_that_were_through_are_known_after_a_kill(void **state)
     assert_int_equal(receive_take_settled(&settled), SLUICE_DROP_NONE);
     assert_int_equal(settled.n_lines, 0);
     assert_false(found.intended);
-    receive_socket_intend(f->receive, &intent);
+    receive_intend(f->receive, &intent);
     restart(f);
-    assert_true(receive_socket_interrupted(f->receive, &found));
+    assert_true(receive_interrupted(f->receive, &found));
     assert_true(found.intended);
-    receive_socket_done(f->receive);
-    assert_false(receive_socket_interrupted(f->receive, &found));
+    receive_done(f->receive);
+    assert_false(receive_interrupted(f->receive, &found));
     expect_next(f, "two");
 }
 
@@ -228,17 +228,17 @@ a_task_is_known_after_a_kill_until_it_ends(void **state)
 
     send_text(f, "one");
     fill(f);
-    receive_socket_begin_task(f->receive, &task);
+    receive_begin_task(f->receive, &task);
     restart(f);
-    assert_true(receive_socket_interrupted(f->receive, &found));
+    assert_true(receive_interrupted(f->receive, &found));
     assert_true(found.is_task);
     assert_int_equal(found.task.kind, 1);
     assert_int_equal(found.task.slot, 2);
     assert_int_equal(found.task.value, 3);
     assert_int_equal(found.settled.n_lines, 0);
-    receive_socket_end_task(f->receive);
+    receive_end_task(f->receive);
     restart(f);
-    assert_false(receive_socket_interrupted(f->receive, &found));
+    assert_false(receive_interrupted(f->receive, &found));
     expect_next(f, "one");
 }
 
@@ -262,10 +262,10 @@ packets_do_not_stay_in_the_file_after_the_end(void **state)
     send_text(f, "header, hunter2");
     send_text(f, "header, swordfish");
     fill(f);
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     restart(f);
     assert_true(file_has(f, "swordfish"));
-    receive_socket_done(f->receive);
+    receive_done(f->receive);
     restart(f);
     assert_false(file_has(f, "hunter2"));
     assert_false(file_has(f, "swordfish"));
@@ -279,7 +279,7 @@ replace_socket(struct fixture *f)
     struct sockaddr_in sin;
     socklen_t size = sizeof sin;
 
-    receive_socket_destroy(f->receive);
+    receive_destroy(f->receive);
     tunnel_sockets_close(&f->sockets);
     inet_pton(AF_INET6, "::ffff:127.0.0.1", &addr);
     assert_int_equal(tunnel_sockets_bind(&addr, 0, NULL, &f->sockets), 0);
@@ -306,10 +306,10 @@ what_the_kernel_drops_is_counted_once(void **state)
                              sizeof payload);
             n_sent++;
         }
-        while (!receive_socket_fill(f->receive, &lost)) {
+        while (!receive_fill(f->receive, &lost)) {
             struct record rec;
-            while (receive_socket_next(f->receive, &rec)) {
-                receive_socket_done(f->receive);
+            while (receive_next(f->receive, &rec)) {
+                receive_done(f->receive);
                 n_received++;
             }
         }
@@ -317,8 +317,8 @@ what_the_kernel_drops_is_counted_once(void **state)
 
         /* The figure comes with the next packet. */
         send_text(f, "last");
-        assert_int_equal(receive_socket_fill(f->receive, &lost), 0);
-        receive_socket_done(f->receive);
+        assert_int_equal(receive_fill(f->receive, &lost), 0);
+        receive_done(f->receive);
         assert_int_equal(n_sent, n_received + lost);
     }
     assert_true(lost > 0);
@@ -343,8 +343,8 @@ take_all(struct fixture *f, unsigned int n_of[4], unsigned int *n_before,
     struct record rec;
 
     *lost = *n_before = 0;
-    while (!receive_socket_fill(f->receive, lost)) {
-        while (receive_socket_next(f->receive, &rec)) {
+    while (!receive_fill(f->receive, lost)) {
+        while (receive_next(f->receive, &rec)) {
             const uint8_t *data = rec.packet.data;
             assert_true(data[6] < 4);
             /* In the order in which they were sent. */
@@ -352,7 +352,7 @@ take_all(struct fixture *f, unsigned int n_of[4], unsigned int *n_before,
             latest[data[6]] = data[8];
             n_of[data[6]]++;
             *n_before += data[6] != 2 && !n_of[2];
-            receive_socket_done(f->receive);
+            receive_done(f->receive);
         }
     }
 }

@@ -69,7 +69,7 @@ tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    receive_socket_destroy(f->receive);
+    receive_destroy(f->receive);
     tunnel_sockets_close(&f->sockets);
     close(f->sender);
     munmap(f->stats, sizeof *f->stats);
@@ -96,8 +96,8 @@ send_packet(struct fixture *f, uint32_t number)
 static void
 die(struct fixture *f)
 {
-    receive_socket_try(f->receive);
-    receive_socket_destroy(f->receive);
+    receive_try(f->receive);
+    receive_destroy(f->receive);
     assert_int_equal(receive_socket_create(&f->sockets, f->rx, &f->receive), 0);
 }
 
@@ -133,7 +133,7 @@ fill(struct fixture *f)
 {
     uint64_t lost = 0;
 
-    assert_int_equal(receive_socket_fill(f->receive, &lost), 0);
+    assert_int_equal(receive_fill(f->receive, &lost), 0);
     assert_int_equal(lost, 0);
 }
 
@@ -187,8 +187,8 @@ a_packet_is_not_blamed_for_the_deaths_before_it(void **state)
     fill(f);
     die(f);
     die(f);
-    receive_socket_try(f->receive);
-    receive_socket_done(f->receive);
+    receive_try(f->receive);
+    receive_done(f->receive);
     die(f);
     recover(f);
     assert_counted(f, 1, 0);
@@ -202,9 +202,9 @@ lines_of_such_a_packet_that_were_through_are_in_the_books(void **state)
 
     send_packet(f, 1);
     fill(f);
-    receive_socket_intend(f->receive, &intent);
-    receive_socket_settle(f->receive, SLUICE_DROP_NONE);
-    receive_socket_settle(f->receive, SLUICE_DROP_LINE_TOO_LONG);
+    receive_intend(f->receive, &intent);
+    receive_settle(f->receive, SLUICE_DROP_NONE);
+    receive_settle(f->receive, SLUICE_DROP_LINE_TOO_LONG);
     for (int i = 0; i < 3; i++) {
         die(f);
     }

@@ -64,7 +64,7 @@ tear_down(void **state)
 
     pipeline_destroy(f->pipeline);
     config_destroy(f->config);
-    receive_socket_destroy(f->receive);
+    receive_destroy(f->receive);
     tunnel_sockets_close(&f->sockets);
     close(f->sender);
     free(f->stats);
@@ -106,7 +106,7 @@ die(struct fixture *f)
 {
     pipeline_destroy(f->pipeline);
     f->pipeline = NULL;
-    receive_socket_destroy(f->receive);
+    receive_destroy(f->receive);
     assert_int_equal(receive_socket_create(&f->sockets, f->rx, &f->receive), 0);
 }
 
@@ -125,7 +125,7 @@ take(struct fixture *f, uint32_t n)
         signed_packet_make(&packet, &spec);
         assert_int_equal(send(f->sender, packet.bytes, packet.size, 0),
                          packet.size);
-        assert_int_equal(receive_socket_fill(f->receive, &lost), 0);
+        assert_int_equal(receive_fill(f->receive, &lost), 0);
         pipeline_drain(f->pipeline);
     }
 }
@@ -218,7 +218,7 @@ a_process_that_dies_while_it_announces_leaves_that_to_the_next(void **state)
     while (!f->stats->rule_drops[task.slot].key) {
         task.slot++;
     }
-    receive_socket_begin_task(f->receive, &task);
+    receive_begin_task(f->receive, &task);
     die(f);
     begin(f, "- {name: none, action: drop}\n");
     assert_books(f, SLUICE_DROP_RULE_DROP, 4, 0);
@@ -270,8 +270,8 @@ lines_settled_by_one_that_died_are_not_judged_again(void **state)
     signed_packet_make(&packet, &spec);
     assert_int_equal(send(f->sender, packet.bytes, packet.size, 0),
                      packet.size);
-    assert_int_equal(receive_socket_fill(f->receive, &lost), 0);
-    receive_socket_settle(f->receive, SLUICE_DROP_RULE_SAMPLE);
+    assert_int_equal(receive_fill(f->receive, &lost), 0);
+    receive_settle(f->receive, SLUICE_DROP_RULE_SAMPLE);
     die(f);
     /* Another rule, which would keep it. */
     begin(f, "- {name: all, action: keep}\n");
