@@ -2,8 +2,9 @@
 """Ports for servers of tests, which are bound later, and perhaps by another
 program: nobody else may get them in between.
 
-They are below those that the kernel gives to clients, and each is kept from
-other tests by a socket in the abstract namespace, until this process ends."""
+They are below those that the kernel gives to clients, unless these are nearly
+all, and each is kept from other tests by a socket in the abstract namespace,
+until this process ends."""
 
 import random
 import socket
@@ -11,10 +12,12 @@ import socket
 _kept = []
 
 
-def _first_of_clients():
+def _last():
+    """Where to choose: below the first port of clients, if that leaves some."""
     with open("/proc/sys/net/ipv4/ip_local_port_range",
               encoding="ascii") as file:
-        return int(file.read().split()[0])
+        first = int(file.read().split()[0])
+    return first if first >= 20000 else 65536
 
 
 def _is_free(port):
@@ -30,7 +33,7 @@ def _is_free(port):
 
 def free_port():
     for _ in range(1000):
-        port = random.randrange(10000, _first_of_clients())
+        port = random.randrange(10000, _last())
         keeper = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             keeper.bind("\0sluice-test-port-%d" % port)

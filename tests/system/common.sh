@@ -52,13 +52,15 @@ judge() {
         --vms "$topo_dir/vms" --tenant "$tenant" "$@" "$topo_dir/t$tenant.log"
 }
 
+# Where packets lie as they came, before anything was taken out of them.
+unredacted=(--exclude=intake.rx --exclude=intake.memif --exclude=intake.parts)
+
 # no_secret: none is in what Sluice wrote: logs of the tenants and of the
-# programs, spool, open batches, counters, state.  intake.rx alone has packets as
-# they came from the socket.
+# programs, spool, open batches, counters, state.
 no_secret() {
     local secret rc=0
     while read -r secret; do
-        if grep -rFa -l --exclude=intake.rx --exclude=intake.memif --exclude=intake.parts -e "$secret" \
+        if grep -rFa -l "${unredacted[@]}" -e "$secret" \
             "$topo_dir"/t[0-9]*.log \
             "$topo_dir/spool" "$topo_dir/run" "$topo_dir/state" "$topo_log"
         then
@@ -90,7 +92,7 @@ with open(f"/proc/{pids[0]}/stat", encoding="utf-8") as stat:
 nowhere() {
     local text=$1
     shift
-    ! grep -rFa --exclude=intake.rx --exclude=intake.memif --exclude=intake.parts -e "$text" "$@"
+    ! grep -rFa "${unredacted[@]}" -e "$text" "$@"
 }
 
 # logs_quiet: no program complained of something that it should not meet.
