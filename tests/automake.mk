@@ -321,6 +321,8 @@ EXTRA_DIST += \
 	tests/golden/malformed-inner.pcap \
 	tests/golden/parts.expected \
 	tests/golden/parts.pcap \
+	tests/golden/ring.expected \
+	tests/golden/ring.pcap \
 	tests/golden/rules \
 	tests/golden/stock.expected \
 	tests/golden/stock.pcap \

@@ -2,6 +2,8 @@
  *
  * Runs the captures in tests/golden through the parsers, as the intake does,
  * and compares what they find with NAME.expected: one TAP line per capture.
+ * Frames are read behind a kernel, as by sockets, and those of ring.pcap as
+ * they come by memif; what is good must be so in both ways.
  *
  * With arguments, prints what it finds in those captures instead.  After a
  * wanted change, write a capture's expectation anew with
@@ -18,6 +20,7 @@
 #include "geneve.h"
 #include "inner.h"
 #include "join.h"
+#include "outer.h"
 #include "syslog-msg.h"
 #include "tlv.h"
 
@@ -169,23 +172,97 @@ print_dropped_parts(void *out, uint32_t tenant, enum sluice_drop drop,
             n_parts, sluice_drop_name(drop));
 }
 
-/* Prints what the parsers make of 'frame', seen at 'received_ns'. */
-static void
-print_packet(FILE *out, struct join *parts, int number, struct slice frame,
-             int64_t received_ns)
+static const char *
+verdict_name(enum outer_verdict verdict)
 {
-    struct inner_packet outer, inner;
-    struct tunnel_meta meta;
-    struct slice inner_frame;
-    struct syslog_msg message;
+    static const char *const names[] = {
+#define OUTER(SYMBOL, NAME, TEXT) NAME,
+#include "outer.def"
+#undef OUTER
+    };
 
+    return verdict < OUTER_N_REASONS ? names[verdict] : "tunnel";
+}
+
+/* Reads 'frame' as it lies in a ring of memif: nobody has looked at it.
+ * '*ret_packet' and '*ret_answer' are of its verdict. */
+static enum outer_verdict
+read_ring(struct slice frame, struct outer_packet *ret_packet,
+          uint8_t answer[OUTER_ANSWER_MAX], size_t *ret_answer_size)
+{
+    /* IPv6 has this type at this place. */
+    bool is_v6 = (frame.size > 14 && frame.data[12] == 0x86
+                  && frame.data[13] == 0xdd);
+    struct outer_self self[] = {
+        { .port = 6081, .ip = { [10] = 0xff, 0xff, 198, 18, 0, 2 } },
+        { .port = 6081,
+          .ip = { 0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, [15] = 2 } },
+    };
+
+    outer_default_mac(self[is_v6].ip, self[is_v6].mac);
+    return outer_read(frame, &self[is_v6], ret_packet, answer,
+                      ret_answer_size);
+}
+
+/* Unwraps 'frame', which came by memif if 'is_ring', and else was captured
+ * behind a kernel that takes all of it; then memif must, too.  Returns whether
+ * it brings a packet. */
+static bool
+unwrap(FILE *out, int number, struct slice frame, bool is_ring,
+       struct outer_packet *ret)
+{
+    uint8_t answer[OUTER_ANSWER_MAX];
+    size_t answer_size;
+    struct outer_packet by_ring;
+    struct inner_packet outer;
+    enum outer_verdict verdict = read_ring(frame, &by_ring, answer,
+                                           &answer_size);
+
+    if (is_ring) {
+        if (verdict == OUTER_TUNNEL) {
+            *ret = by_ring;
+            return true;
+        }
+        fprintf(out, "%d: frame: %s\n", number, verdict_name(verdict));
+        if (verdict == OUTER_ANSWERED) {
+            print_hex(out, "    ", slice_of(answer, answer_size));
+            putc('\n', out);
+        }
+        return false;
+    }
     /* The way to us has the same layers as the way into the switch. */
     enum sluice_drop drop = inner_parse(frame, &outer);
     if (drop || outer.kind != INNER_UDP) {
         fprintf(out, "%d: not for us: %s\n", number, sluice_drop_name(drop));
+        return false;
+    }
+    memcpy(ret->src_ip, outer.src_ip, sizeof ret->src_ip);
+    ret->payload = outer.payload;
+    if (verdict != OUTER_TUNNEL || memcmp(&by_ring.payload, &outer.payload,
+                                          sizeof by_ring.payload)
+        || memcmp(by_ring.src_ip, outer.src_ip, sizeof by_ring.src_ip)) {
+        fprintf(out, "%d: otherwise by memif: %s\n", number,
+                verdict_name(verdict));
+    }
+    return true;
+}
+
+/* Prints what the parsers make of 'frame', seen at 'received_ns'. */
+static void
+print_packet(FILE *out, struct join *parts, int number, struct slice frame,
+             bool is_ring, int64_t received_ns)
+{
+    struct outer_packet outer;
+    struct inner_packet inner;
+    struct tunnel_meta meta;
+    struct slice inner_frame;
+    struct syslog_msg message;
+
+    if (!unwrap(out, number, frame, is_ring, &outer)) {
         return;
     }
-    drop = geneve_parse(outer.payload, SLUICE_TLV_CLASS, &meta, &inner_frame);
+    enum sluice_drop drop = geneve_parse(outer.payload, SLUICE_TLV_CLASS,
+                                         &meta, &inner_frame);
     if (!drop && meta.has & TUNNEL_HAS_SPLIT
         && !join(out, parts, number, outer.src_ip, outer.payload, &meta,
                  &inner_frame)) {
@@ -222,6 +299,8 @@ print_capture(FILE *out, const char *path)
     struct pcap_pkthdr *header;
     const u_char *data;
     int number = 0;
+    const char *name = strrchr(path, '/');
+    bool is_ring = !strcmp(name ? name + 1 : path, "ring.pcap");
 
     if (!pcap) {
         fprintf(stderr, "%s: %s\n", path, error);
@@ -241,7 +320,7 @@ print_capture(FILE *out, const char *path)
         }
         memcpy(exact, data, header->caplen);
         print_packet(out, parts, ++number, slice_of(exact, header->caplen),
-                     header->ts.tv_sec * INT64_C(1000000000)
+                     is_ring, header->ts.tv_sec * INT64_C(1000000000)
                      + header->ts.tv_usec);
         join_release(parts);
         free(exact);

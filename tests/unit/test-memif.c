@@ -4,6 +4,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <glob.h>
+#include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -25,6 +27,10 @@ static struct outer_self intake_self = {
     .ip = { [10] = 0xff, [11] = 0xff, [12] = 198, 18, 0, 2 },
     .port = 6081,
 };
+/* Of the proxy in tests/golden, beside the same one. */
+static const uint8_t golden_ipv6[16] = {
+    0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, [15] = 2,
+};
 
 struct fixture {
     char rx[64], rings[64], server[64];
@@ -41,7 +47,7 @@ counter(const struct fixture *f, int i)
 }
 
 static void
-start(struct fixture *f)
+start_at(struct fixture *f, const uint8_t ip[16])
 {
     struct receive_memif_options options = {
         .server = f->server,
@@ -51,8 +57,14 @@ start(struct fixture *f)
         .stats = f->stats,
     };
 
-    memcpy(&options.addr, intake_self.ip, sizeof options.addr);
+    memcpy(&options.addr, ip, sizeof options.addr);
     assert_int_equal(receive_memif_create(&options, f->rx, &f->receive), 0);
+}
+
+static void
+start(struct fixture *f)
+{
+    start_at(f, intake_self.ip);
 }
 
 /* Lets both ends work until the receiver has packets, or the connection is as
@@ -445,6 +457,169 @@ the_switch_is_asked_to_wake_us_only_while_we_wait(void **state)
     expect_next(f, "one");
 }
 
+/* --- Captures ------------------------------------------------------------ */
+
+/* The frames of a capture of tests/golden, beside what its reader makes of
+ * it. */
+struct replay {
+    struct fixture *f;
+    pcap_t *pcap;
+    bool is_v6;                 /* Only such frames, or only others. */
+    unsigned int n;             /* Frames sent. */
+};
+
+static pcap_t *
+open_capture(const char *path)
+{
+    char error[PCAP_ERRBUF_SIZE];
+    pcap_t *pcap = pcap_open_offline(path, error);
+
+    assert_non_null(pcap);
+    return pcap;
+}
+
+/* Sends the next frame of 'r', by each ring in turn, unless it is of another
+ * version of IP.  Returns false for that, or at the end. */
+static bool
+replay_frame(struct replay *r, bool *ret_end)
+{
+    struct pcap_pkthdr *header;
+    const u_char *data;
+
+    *ret_end = pcap_next_ex(r->pcap, &header, &data) != 1;
+    if (*ret_end || (header->caplen > 14 && data[12] == 0x86
+                     && data[13] == 0xdd) != r->is_v6) {
+        return false;
+    }
+    assert_true(memif_peer_send(r->f->peer, r->n++ % N_FROM,
+                                slice_of(data, header->caplen), 2048));
+    return true;
+}
+
+/* Sends the frame that 'expected' is of, and takes the packet. */
+static void
+replay_packet(struct record *expected, void *r_)
+{
+    struct replay *r = r_;
+    uint64_t lost = 0;
+    struct record rec;
+    bool end;
+
+    if (!replay_frame(r, &end)) {
+        assert_false(end);
+        return;
+    }
+    assert_int_equal(receive_fill(r->f->receive, &lost), 0);
+    assert_true(receive_next(r->f->receive, &rec));
+    assert_int_equal(rec.packet.size, expected->packet.size);
+    assert_memory_equal(rec.packet.data, expected->packet.data,
+                        rec.packet.size);
+    assert_memory_equal(rec.vtep, expected->vtep, sizeof rec.vtep);
+    receive_done(r->f->receive);
+    expect_none(r->f);
+}
+
+static unsigned int
+replay_capture(struct fixture *f, const char *path, bool is_v6)
+{
+    struct replay r = {
+        .f = f, .pcap = open_capture(path), .is_v6 = is_v6,
+    };
+    uint64_t n_skipped;
+    char *error;
+
+    stop(f);
+    start_at(f, is_v6 ? golden_ipv6 : intake_self.ip);
+    connect_both(f);
+    error = receive_pcap(path, 6081, replay_packet, &r, &n_skipped);
+    assert_null(error);
+    assert_int_equal(n_skipped, 0);
+    pcap_close(r.pcap);
+    return r.n;
+}
+
+static char *
+golden(const char *name)
+{
+    const char *srcdir = getenv("srcdir");
+    size_t size = 4096;
+    char *path = malloc(size);
+
+    assert_non_null(path);
+    snprintf(path, size, "%s/tests/golden/%s", srcdir ? srcdir : ".", name);
+    return path;
+}
+
+static void
+captures_bring_the_same_packets_by_the_ring(void **state)
+{
+    struct fixture *f = *state;
+    char *pattern = golden("*.pcap");
+    unsigned int n = 0, n_v6 = 0;
+    glob_t paths;
+
+    assert_int_equal(glob(pattern, 0, NULL, &paths), 0);
+    for (size_t i = 0; i < paths.gl_pathc; i++) {
+        const char *path = paths.gl_pathv[i];
+
+        if (!strstr(path, "/ring.pcap")) {
+            n += replay_capture(f, path, false);
+            n_v6 += replay_capture(f, path, true);
+        }
+    }
+    assert_true(n > 100 && n_v6 > 0);
+    for (int i = 0; i < OUTER_N_REASONS; i++) {
+        assert_int_equal(counter(f, INTAKE_FRAMES_ANSWERED + i), 0);
+    }
+    globfree(&paths);
+    free(pattern);
+}
+
+/* Of tests/golden/ring.pcap: see ring.expected. */
+static const uint64_t ring_frames[] = {
+    [OUTER_ANSWERED] = 3, [OUTER_MALFORMED] = 13, [OUTER_CHECKSUM] = 6,
+    [OUTER_FRAGMENT] = 3, [OUTER_TYPE] = 3, [OUTER_PROTOCOL] = 5,
+    [OUTER_ELSEWHERE] = 5, [OUTER_TUNNEL] = 6,
+};
+
+static void
+each_reason_to_drop_an_outer_frame_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    char *path = golden("ring.pcap");
+    uint64_t n_packets = 0;
+
+    for (int is_v6 = 0; is_v6 < 2; is_v6++) {
+        struct replay r = {
+            .f = f, .pcap = open_capture(path), .is_v6 = is_v6,
+        };
+        bool end;
+
+        stop(f);
+        start_at(f, is_v6 ? golden_ipv6 : intake_self.ip);
+        connect_both(f);
+        do {
+            uint64_t lost = 0;
+            struct record rec;
+
+            if (replay_frame(&r, &end)) {
+                receive_fill(f->receive, &lost);
+            }
+            while (receive_next(f->receive, &rec)) {
+                n_packets++;
+                receive_done(f->receive);
+            }
+        } while (!end);
+        pcap_close(r.pcap);
+    }
+    for (int i = 0; i < OUTER_N_REASONS; i++) {
+        assert_int_equal(counter(f, INTAKE_FRAMES_ANSWERED + i),
+                         ring_frames[i]);
+    }
+    assert_int_equal(n_packets, ring_frames[OUTER_TUNNEL]);
+    free(path);
+}
+
 int
 main(void)
 {
@@ -464,6 +639,8 @@ main(void)
         TEST(an_answer_goes_to_who_sent_the_packet),
         TEST(arp_is_answered_by_the_ring),
         TEST(the_switch_is_asked_to_wake_us_only_while_we_wait),
+        TEST(captures_bring_the_same_packets_by_the_ring),
+        TEST(each_reason_to_drop_an_outer_frame_is_counted),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
