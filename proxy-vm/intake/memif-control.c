@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -152,11 +153,46 @@ memif_control_destroy(struct memif_control *c)
     return is_alone;
 }
 
+/* Whether 'uid' is the owner of the directory that 'path' is in. */
+static bool
+owns_directory(uid_t uid, const char *path)
+{
+    char *dir = dir_name(path);
+    struct stat s;
+    bool owns = !stat(dir, &s) && s.st_uid == uid;
+
+    free(dir);
+    return owns;
+}
+
+/* Whether who listens is one from whom to take frames, which would be lines of
+ * any tenant: root, who owns the directory of the socket, or this process's
+ * own user.  If not, says why. */
+static bool
+trusts_server(const struct memif_control *c, char *why, size_t why_size)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size)) {
+        ovs_strlcpy(why, ovs_strerror(errno), why_size);
+        return false;
+    }
+    if (!peer.uid || peer.uid == geteuid()
+        || owns_directory(peer.uid, c->path)) {
+        return true;
+    }
+    snprintf(why, why_size, "user %u listens there, who is neither root nor "
+             "the owner of its directory", peer.uid);
+    return false;
+}
+
 /* Connects, if that is due. */
 static void
 dial(struct memif_control *c)
 {
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
+    char why[sizeof c->why];
 
     if (c->now_ms < c->next_ms) {
         return;
@@ -174,6 +210,9 @@ dial(struct memif_control *c)
     c->knows_absence = false;
     memif_session_init(&c->session, &c->limits, c->log2);
     c->deadline_ms = c->now_ms + PATIENCE_MS;
+    if (!trusts_server(c, why, sizeof why)) {
+        memif_control_fail(c, why);
+    }
 }
 
 /* Does what 'action' says, with the memory in 'region_fd'. */

@@ -34,6 +34,7 @@ static const uint8_t golden_ipv6[16] = {
 
 struct fixture {
     char rx[64], rings[64], server[64];
+    char dir[32];               /* Of a stranger's server. */
     struct intake_stats *stats;
     struct memif_peer *peer;
     struct receive *receive;
@@ -113,6 +114,7 @@ set_up(void **state)
     snprintf(f->rx, sizeof f->rx, "/tmp/test-memif-%d.rx", id);
     snprintf(f->rings, sizeof f->rings, "/tmp/test-memif-%d.rings", id);
     snprintf(f->server, sizeof f->server, "/tmp/test-memif-%d.sock", id);
+    snprintf(f->dir, sizeof f->dir, "/tmp/test-memif-%d", id);
     f->stats = calloc(1, sizeof *f->stats);
     f->peer = memif_peer_create(f->server, N_TO, N_FROM);
     assert_non_null(f->peer);
@@ -457,6 +459,74 @@ the_switch_is_asked_to_wake_us_only_while_we_wait(void **state)
     expect_next(f, "one");
 }
 
+enum { STRANGER = 4711 };       /* A user. */
+
+/* Has the server's socket, made anew, be that of a stranger, in a directory of
+ * its own that 'owner' has.  Returns false for want of privilege. */
+static bool
+serve_as_stranger(struct fixture *f, uid_t owner)
+{
+    if (geteuid()) {
+        return false;
+    }
+    stop(f);
+    memif_peer_destroy(f->peer);
+    assert_int_equal(mkdir(f->dir, 0700), 0);
+    assert_int_equal(chmod(f->dir, 0777), 0);
+    assert_int_equal(chown(f->dir, owner, -1), 0);
+    snprintf(f->server, sizeof f->server, "%s/s", f->dir);
+    assert_int_equal(seteuid(STRANGER), 0);
+    f->peer = memif_peer_create(f->server, N_TO, N_FROM);
+    assert_int_equal(seteuid(0), 0);
+    assert_non_null(f->peer);
+    start(f);
+    return true;
+}
+
+static void
+remove_directory(struct fixture *f)
+{
+    stop(f);
+    memif_peer_destroy(f->peer);
+    f->peer = NULL;
+    assert_int_equal(rmdir(f->dir), 0);
+}
+
+static void
+no_frame_is_taken_from_a_stranger(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t lost;
+
+    if (!serve_as_stranger(f, 0)) {
+        print_message("root alone can be somebody else\n");
+        skip();
+    }
+    while (counter(f, INTAKE_MEMIF_FAILURES) < 2) {
+        assert_int_equal(receive_fill(f->receive, &lost), EAGAIN);
+        assert_false(memif_peer_run(f->peer) && memif_peer_room(f->peer, 0));
+        receive_wait(f->receive, 1);
+    }
+    assert_int_equal(counter(f, INTAKE_MEMIF_CONNECTS), 0);
+    remove_directory(f);
+}
+
+static void
+who_owns_the_directory_of_the_socket_is_no_stranger(void **state)
+{
+    struct fixture *f = *state;
+
+    if (!serve_as_stranger(f, STRANGER)) {
+        print_message("root alone can be somebody else\n");
+        skip();
+    }
+    connect_both(f);
+    send_text(f, 0, "one", 2048);
+    fill(f);
+    expect_next(f, "one");
+    remove_directory(f);
+}
+
 /* --- Captures ------------------------------------------------------------ */
 
 /* The frames of a capture of tests/golden, beside what its reader makes of
@@ -639,6 +709,8 @@ main(void)
         TEST(an_answer_goes_to_who_sent_the_packet),
         TEST(arp_is_answered_by_the_ring),
         TEST(the_switch_is_asked_to_wake_us_only_while_we_wait),
+        TEST(no_frame_is_taken_from_a_stranger),
+        TEST(who_owns_the_directory_of_the_socket_is_no_stranger),
         TEST(captures_bring_the_same_packets_by_the_ring),
         TEST(each_reason_to_drop_an_outer_frame_is_counted),
 #undef TEST

@@ -476,6 +476,8 @@ connect_a_local_socket_and_send(void)
 {
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
     struct msghdr header = { .msg_name = NULL };
+    struct ucred peer;
+    socklen_t size = sizeof peer;
     char byte;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
                     0);
@@ -483,6 +485,7 @@ connect_a_local_socket_and_send(void)
     snprintf(sun.sun_path, sizeof sun.sun_path, "%s/none", inside);
     return (connect(fd, (struct sockaddr *) &sun, sizeof sun)
             && errno == ENOENT
+            && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size)
             && sendmsg(fd, &header, MSG_NOSIGNAL) < 0 && errno == ENOTCONN
             && recv(fd, &byte, 1, 0) < 0 && errno == ENOTCONN);
 }
