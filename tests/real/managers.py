@@ -4,6 +4,7 @@ simulator, sluice-context with a configuration, and its snapshot as data.
 
 Everything is on the loopback interface and in a directory of its own."""
 
+import fcntl
 import json
 import os
 import re
@@ -33,18 +34,22 @@ def why_no_vcsim():
 
 
 def build_vcsim():
-    """Builds the simulator, unless that was done, and returns its path."""
+    """Builds the simulator, unless that was done, and returns its path.  Who
+    comes while another builds waits; the compiled packages are kept where
+    GOCACHE says, or in the build."""
     source = os.path.join(SOURCE, "tests/real/vcsim")
     where = os.path.join(os.path.abspath(BUILD), "tests/real")
     program = os.path.join(where, "vcsim")
     os.makedirs(where, exist_ok=True)
-    if (not os.path.exists(program) or os.stat(program).st_mtime
-            < os.stat(os.path.join(source, "main.go")).st_mtime):
-        subprocess.run(["go", "build", "-trimpath", "-o", program, "."],
-                       check=True, cwd=source, env={
-                           **os.environ, "GO111MODULE": "off",
-                           "GOPATH": GOPATH, "GOFLAGS": "",
-                           "GOCACHE": os.path.join(where, "go-cache")})
+    with open(program + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (not os.path.exists(program) or os.stat(program).st_mtime
+                < os.stat(os.path.join(source, "main.go")).st_mtime):
+            subprocess.run(["go", "build", "-trimpath", "-o", program, "."],
+                           check=True, cwd=source, env={
+                               "GOCACHE": os.path.join(where, "go-cache"),
+                               **os.environ, "GO111MODULE": "off",
+                               "GOPATH": GOPATH, "GOFLAGS": ""})
     return program
 
 
