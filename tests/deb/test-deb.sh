@@ -128,7 +128,8 @@ use_plain() {
 }
 
 roll_back() {
-    apt_root install --allow-downgrades "${packages[@]/%/=$debian_version}"
+    in_root apt-mark unhold "${packages[@]}" &&
+        apt_root install --allow-downgrades "${packages[@]/%/=$debian_version}"
 }
 
 # nothing_left: neither packages nor programs, alternatives or manuals.
@@ -171,6 +172,7 @@ check "Debian's switch stops" ovs_stop
 
 check "ours install over Debian's" install_ours
 check "all of ours are of our version" versions_are "$our_version"
+check "ours can be held" in_root apt-mark hold "${packages[@]}"
 check "our switch starts" ovs_start
 check "our switch has the bridges" runs
 check "the database is the same" database_is_the_same
@@ -183,6 +185,8 @@ check "our switch with DPDK starts" use_dpdk
 check "it has the bridges" runs
 check "it sends a packet through the tunnel" sends_a_packet
 use_plain >/dev/null
+check "flows with it can be taken away" in_root ovs-ofctl del-flows br-int \
+    udp,tp_dst=514
 check "our switch stops" ovs_stop
 
 check "Debian's go over ours again" roll_back

@@ -142,6 +142,26 @@ def a_restart_a_reload_and_a_stop_lose_nothing():
     comes_back(stop_and_start)
 
 
+def blocks(document, where):
+    """The blocks of a document that are to be run here."""
+    text = (HERE.parents[1] / document).read_text(encoding="utf-8")
+    return re.findall(rf"<!-- run: {where} -->\n```sh\n(.*?)```", text, re.S)
+
+
+def what_the_documents_say_of_the_units_is_so():
+    for document, n in (("docs/install.md", 2), ("docs/upgrade.md", 1)):
+        found = blocks(document, "systemd")
+        equal(len(found), n)
+        for block in found:
+            if "restart sluice.service" in block:
+                comes_back(lambda block=block: shell(block))
+            else:
+                shell(block)
+                lines_go_on()
+    equal(systemctl("is-enabled", "sluice.socket", "sluice.service").split(),
+          ["enabled", "enabled"])
+
+
 def what_is_killed_comes_back():
     n_before = int(show("NRestarts"))
     comes_back(lambda: systemctl("kill", "--kill-who=main", "--signal=KILL",
@@ -260,8 +280,8 @@ def the_switch_on_the_same_host_sends():
     text = (HERE.parents[1] / "docs/deploy-host.md").read_text(
         encoding="utf-8")
     files = re.findall(r"<!-- file: (\S+) -->\n```\w*\n(.*?)```", text, re.S)
-    blocks = re.findall(r"<!-- run: host -->\n```sh\n(.*?)```", text, re.S)
-    equal((len(files), len(blocks)), (2, 3))
+    commands = blocks("docs/deploy-host.md", "host")
+    equal((len(files), len(commands)), (2, 3))
     for path, content in files:
         path = ROOT / path.lstrip("/")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -284,7 +304,7 @@ def the_switch_on_the_same_host_sends():
           "ovs-vsctl add-br br-int -- set Bridge br-int datapath_type=netdev "
           "-- add-port br-int vm1 -- set Interface vm1 external_ids:vm-id="
           "a0000000-0000-4000-8000-000000000701 external_ids:sluice-tenant=7")
-    for block in blocks:
+    for block in commands:
         shell(block)
     # No socket of the host's network is open to packets.
     equal(inside("ss", "-Hnul", "sport", f"= {PORT}"), "")
@@ -305,6 +325,7 @@ main([
     what_the_service_may_not_write_to_it_cannot,
     nobody_is_root_and_who_reads_packets_is_alone,
     a_restart_a_reload_and_a_stop_lose_nothing,
+    what_the_documents_say_of_the_units_is_so,
     what_is_killed_comes_back,
     what_hangs_is_killed_by_the_watchdog_and_comes_back,
     without_the_socket_unit_systemd_keeps_the_descriptors,

@@ -17,7 +17,8 @@ domain=$top/proxy-vm/image/export/sluice-proxy.xml
 
 # By a libvirt whose machines are made of nothing.
 defines() {
-    virsh -q -c test:///default "define $1; dumpxml sluice-proxy"
+    virsh -q -c test:///default "define $1; autostart sluice-proxy;
+        start sluice-proxy; dumpxml sluice-proxy"
 }
 
 # documented WHERE: the block of the manual after "<!-- run: WHERE -->".
@@ -54,7 +55,7 @@ refuses() {
 
 check "libvirt's schema has nothing against the domain" \
     virt-xml-validate "$domain" domain
-check "libvirt defines it" defines "$domain"
+check "libvirt defines and starts it" defines "$domain"
 make_disk
 check "the documented virt-install defines a domain" virt_install
 check "an archive for vSphere is made" "$top/proxy-vm/image/make-ova" \

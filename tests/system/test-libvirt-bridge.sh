@@ -26,9 +26,6 @@ write_domain() {
 <domain type='qemu'>
   <name>web-1</name>
   <uuid>$uuid</uuid>
-  <metadata>
-    <sluice:tenant xmlns:sluice='urn:sluice'>7</sluice:tenant>
-  </metadata>
   <memory unit='MiB'>192</memory>
   <vcpu>2</vcpu>
   <os>
@@ -115,6 +112,14 @@ virsh_in() {
         "qemu:///system?socket=$topo_dir/libvirt/libvirt-sock" "$@"
 }
 
+# documented_tenant: what the manual says to run, upon this libvirt.
+documented_tenant() {
+    local command
+    command=$(grep -A 2 -Fx '<!-- run: libvirt -->' \
+        "$common_here/../../docs/install.md" | grep '^virsh ')
+    eval "virsh_in ${command#virsh}"
+}
+
 # port_is KEY VALUE: in external_ids of the guest's port.
 port_is() {
     local value
@@ -154,7 +159,9 @@ topo_start_proxy
 topo_add_flows
 write_domain
 check "libvirtd starts" start_libvirtd
-check "it starts a guest on br-int" virsh_in create "$topo_dir/vm1.xml"
+check "it defines a guest on br-int" virsh_in define "$topo_dir/vm1.xml"
+check "the documented command names its tenant" documented_tenant
+check "it starts the guest" virsh_in start web-1
 ((!tap_failed)) || done_testing
 check "libvirt says which VM the port is" port_is vm-id "$uuid"
 check "the hook says whose" port_is sluice-tenant 7

@@ -4,6 +4,7 @@ limits.  Speaks TAP."""
 
 import json
 import os
+import pwd
 import resource
 import shutil
 import signal
@@ -188,6 +189,24 @@ def each_batch_gets_a_receipt_across_restarts(bench):
     sender.close()
     bench.stop(server)
     check(sorted(bench.lines()) == list(range(15)), "lines are missing")
+
+
+def as_another_user_it_reads_root_s_key_and_takes_batches(bench):
+    if os.geteuid():
+        return "only root can become another user"
+    nobody = pwd.getpwnam("nobody")
+    for path in (bench.dir, bench.state):
+        os.chown(path, nobody.pw_uid, -1)
+    paths = bench.seal(bench.new_spool(), 2, 3)
+    said = bench.run_unseal("--user", "no-such-user", *paths, status=1)[1]
+    check("there is no user no-such-user" in said, said)
+    server = bench.serve("--user", "nobody")
+    for path in paths:
+        check(bench.sender().deliver(path)[0] == STORED, "not stored")
+    status = read_file("/proc/%d/status" % server.pid).decode()
+    check("Uid:" + 4 * ("\t%d" % nobody.pw_uid) in status, status)
+    bench.check_lines("by nobody")
+    bench.stop(server)
 
 
 def many_batches_under_way_get_receipts_in_order(bench):
@@ -540,6 +559,7 @@ if __name__ == "__main__":
         lines_go_to_standard_output_without_options,
         options_that_do_not_go_together_are_refused,
         each_batch_gets_a_receipt_across_restarts,
+        as_another_user_it_reads_root_s_key_and_takes_batches,
         many_batches_under_way_get_receipts_in_order,
         who_is_no_sender_is_told_so,
         a_batch_that_is_too_large_is_refused_and_the_next_taken,
