@@ -58,3 +58,10 @@ nearest_try(struct nearest *n, const char *name)
         }
     }
 }
+
+char *
+nearest_say(const struct nearest *n)
+{
+    return (n->name ? xasprintf(", but there is %s", n->name)
+            : xstrdup(""));
+}

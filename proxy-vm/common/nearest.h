@@ -22,4 +22,7 @@ void nearest_init(struct nearest *, const char *wanted);
  * (Levenshtein's distance), or two that changed places. */
 void nearest_try(struct nearest *, const char *name);
 
+/* Returns ", but there is NAME" with the nearest, or "", malloc()ed. */
+char *nearest_say(const struct nearest *);
+
 #endif /* proxy-vm/common/nearest.h */

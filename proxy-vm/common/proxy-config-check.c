@@ -56,13 +56,6 @@ list_keys(const struct config_section *section)
 
 /* Says what was meant, if anything is near it; malloc()ed. */
 static char *
-say_nearest(const struct nearest *n)
-{
-    return (n->name ? xasprintf(", but there is %s", n->name)
-            : xstrdup(""));
-}
-
-static char *
 meant_key(const struct config_section *section, const char *name)
 {
     struct nearest n;
@@ -71,7 +64,7 @@ meant_key(const struct config_section *section, const char *name)
     for (size_t i = 0; i < section->n_keys; i++) {
         nearest_try(&n, section->keys[i].name);
     }
-    return say_nearest(&n);
+    return nearest_say(&n);
 }
 
 static char *
@@ -85,7 +78,7 @@ meant_section(const char *name)
             nearest_try(&n, config_sections[i].name);
         }
     }
-    return say_nearest(&n);
+    return nearest_say(&n);
 }
 
 static char *
@@ -132,20 +125,27 @@ check_scalar(const char *path, const struct yaml_node *node,
 }
 
 static char *
+refuse_key(const char *path, const struct yaml_node *node,
+           const struct config_section *section)
+{
+    char *keys = list_keys(section);
+    char *meant = meant_key(section, node->key);
+    char *sentence = yaml_complain(path, node, "there is no such key%s; %s "
+                                   "takes %s.", meant, section->name, keys);
+
+    free(meant);
+    free(keys);
+    return sentence;
+}
+
+static char *
 check_key(const char *path, const struct yaml_node *node,
           const struct config_section *section)
 {
     const struct config_key *key = config_find_key(section, node->key);
 
     if (!key) {
-        char *keys = list_keys(section);
-        char *meant = meant_key(section, node->key);
-        char *sentence = yaml_complain(path, node, "there is no such key%s; "
-                                       "%s takes %s.", meant, section->name,
-                                       keys);
-        free(meant);
-        free(keys);
-        return sentence;
+        return refuse_key(path, node, section);
     } else if (key->type == CONFIG_TYPE_LIST) {
         if (node->kind != YAML_KIND_SEQUENCE) {
             return yaml_complain(path, node, "it is not a list; begin each "
@@ -166,6 +166,24 @@ check_key(const char *path, const struct yaml_node *node,
     return NULL;
 }
 
+/* Says that 'node' does not have 'key'; but if it has one that does not exist,
+ * which may be meant for it, says that. */
+static char *
+miss_key(const char *path, const struct yaml_map *map,
+         const struct yaml_node *node, const struct config_section *section,
+         const struct config_key *key)
+{
+    for (size_t i = 0; i < yaml_map_n(map); i++) {
+        const struct yaml_node *child = yaml_map_at(map, i);
+
+        if (child->parent == node && !config_find_key(section, child->key)) {
+            return refuse_key(path, child, section);
+        }
+    }
+    return yaml_complain(path, node, "it has no %s; give it %s.", key->name,
+                         key->what);
+}
+
 /* Checks an entry of a section that is a list. */
 static char *
 check_item(const char *path, const struct yaml_map *map,
@@ -182,8 +200,7 @@ check_item(const char *path, const struct yaml_map *map,
         const struct config_key *key = &section->keys[i];
         if (key->required
             && !yaml_map_find(map, "%s.%s", node->path, key->name)) {
-            return yaml_complain(path, node, "it has no %s; give it %s.",
-                                 key->name, key->what);
+            return miss_key(path, map, node, section, key);
         }
     }
     return NULL;

@@ -13,6 +13,7 @@
 
 #include "proxy-config-keys.h"
 #include "proxy-config.h"
+#include "nearest.h"
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/shash.h"
 #include "packets.h"
@@ -332,6 +333,25 @@ check_format(struct checker *c, const struct yaml_node *node,
     return type == KEY_UUID || type == KEY_MACS ? check_owner(c, node) : NULL;
 }
 
+static char *
+refuse_key(const struct checker *c, const struct yaml_node *node)
+{
+    struct nearest n;
+
+    nearest_init(&n, node->key);
+    for (size_t i = 0; i < ARRAY_SIZE(vm_keys); i++) {
+        nearest_try(&n, vm_keys[i].name);
+    }
+    char *keys = list_keys();
+    char *meant = nearest_say(&n);
+    char *sentence = yaml_complain(c->path, node, "there is no such key%s; a "
+                                   "VM takes %s, and under values any other.",
+                                   meant, keys);
+    free(meant);
+    free(keys);
+    return sentence;
+}
+
 /* Checks what a VM has under one of its keys. */
 static char *
 check_member(struct checker *c, const struct yaml_node *node)
@@ -339,12 +359,7 @@ check_member(struct checker *c, const struct yaml_node *node)
     const struct vm_key *key = find_key(node->key);
 
     if (!key) {
-        char *keys = list_keys();
-        char *sentence = yaml_complain(c->path, node,
-                                       "there is no such key; a VM takes %s, "
-                                       "and under values any other.", keys);
-        free(keys);
-        return sentence;
+        return refuse_key(c, node);
     }
     switch (key->type) {
     case KEY_MACS:
@@ -402,6 +417,22 @@ check_item(struct checker *c, const struct yaml_node *node)
     return check_length(c, node, STATIC_MAX_VALUE);
 }
 
+/* Says that nothing identifies the VM at 'node'; but if that has a key that
+ * does not exist, which may be meant to, says that. */
+static char *
+miss_identity(const struct checker *c, const struct yaml_node *node)
+{
+    for (size_t i = 0; i < yaml_map_n(c->map); i++) {
+        const struct yaml_node *child = yaml_map_at(c->map, i);
+
+        if (child->parent == node && child->key && !find_key(child->key)) {
+            return refuse_key(c, child);
+        }
+    }
+    return yaml_complain(c->path, node, "there is neither a uuid nor a "
+                         "MAC; give the VM one of them at least.");
+}
+
 /* Checks that something identifies VM number 'vm'. */
 static char *
 check_vm(const struct checker *c, const struct yaml_node *node,
@@ -412,8 +443,7 @@ check_vm(const struct checker *c, const struct yaml_node *node,
     if (node->kind != YAML_KIND_MAPPING
         || (!(macs && macs->n_children)
             && !yaml_map_find(c->map, "vms[%u].uuid", vm))) {
-        return yaml_complain(c->path, node, "there is neither a uuid nor a "
-                             "MAC; give the VM one of them at least.");
+        return miss_identity(c, node);
     }
 
     const struct yaml_node *ips = yaml_map_find(c->map, "vms[%u].ips", vm);

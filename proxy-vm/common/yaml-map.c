@@ -210,6 +210,25 @@ mark_at(struct slice text, size_t offset)
     return mark;
 }
 
+/* Whether a tab is among the blanks before all else in line number 'line',
+ * counted from 0. */
+static bool
+is_indented_by_tab(struct slice text, size_t line)
+{
+    struct cursor c = cursor_of(text);
+
+    while (line && c.left) {
+        line -= cursor_be(&c, 1) == '\n';
+    }
+    while (c.left) {
+        uint8_t byte = cursor_be(&c, 1);
+        if (byte != ' ') {
+            return byte == '\t';
+        }
+    }
+    return false;
+}
+
 static bool
 read_events(struct reader *r)
 {
@@ -224,7 +243,9 @@ read_events(struct reader *r)
                                 ? mark_at(r->text, p->problem_offset)
                                 : p->problem_mark);
             return refuse(r, &mark, "%s",
-                          p->problem ? p->problem : "it can't be read");
+                          is_indented_by_tab(r->text, mark.line)
+                          ? "a tab is not allowed before a key or value"
+                          : p->problem ? p->problem : "it can't be read");
         }
         end = event.type == YAML_STREAM_END_EVENT;
         ok = take_event(r, &event);
