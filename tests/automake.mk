@@ -353,6 +353,7 @@ EXTRA_DIST += \
 	tests/bench/context_bench.py \
 	tests/bench/corpus.py \
 	tests/bench/durable_bench.py \
+	tests/bench/memif_bench.py \
 	tests/bench/population.py \
 	tests/bench/rsyslog_peer.py \
 	tests/bench/ship_bench.py \

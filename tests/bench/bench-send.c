@@ -3,11 +3,13 @@
  * Sends a bounded, paced load over loopback: GENEVE as the switch sends it, or
  * plain syslog for a peer that knows a VM by its source address; or writes
  * the same packets to a capture; or puts them into shared memory, as a switch
- * of DPDK does.  Ends by itself and prints what it sent.
+ * of DPDK does, or plain ones, as a guest of such a switch.  Ends by itself and
+ * prints what it sent.
  *
  * In: a corpus and a population.
  * Out: UDP datagrams, frames or a pcap file; on standard output one JSON
- * object, with memif behind a line that says when it is connected.
+ * object.  With memif a line before says when it is connected; it goes on when
+ * it is told to by a line on standard input.
  * Runs in: bench.py, which starts it. */
 #include "sluice-config.h"
 
@@ -30,7 +32,10 @@
 
 enum {
     BURST = 32,                 /* Datagrams per sendmmsg(). */
-    CONNECT_S = 10,             /* For a client of memif to come. */
+    CONNECT_S = 30,             /* For a client of memif to come: a switch
+                                 * tries each 5 s. */
+    SWITCH_RINGS = 16,          /* More than it has. */
+    DRAIN_S = 5,                /* For it to take what it was sent. */
 };
 
 struct send_options {
@@ -57,6 +62,7 @@ struct burst {
     struct mmsghdr messages[BURST];
     struct iovec iovs[BURST];
     uint8_t packets[BURST][TRAFFIC_MAX_PACKET];
+    uint8_t macs[BURST][6];     /* Of the guests. */
     uint8_t control[BURST][CMSG_SPACE(sizeof(struct in_pktinfo))];
     struct sockaddr_in to;
 };
@@ -107,6 +113,7 @@ burst_fill(struct burst *b, size_t n, const struct send_options *options,
         struct in_pktinfo info = { .ipi_ifindex = 0 };
 
         traffic_next(traffic, &pick);
+        memcpy(b->macs[i], pick.vm->mac, sizeof b->macs[i]);
         if (options->plain) {
             memcpy(b->packets[i], pick.line.data, pick.line.size);
             b->iovs[i].iov_len = pick.line.size;
@@ -151,27 +158,42 @@ map_ipv4(struct in_addr addr, uint8_t ret[16])
     memcpy(ret + 12, &addr, sizeof addr);
 }
 
+/* Writes the frame of datagram 'i' of 'b', of its guest or its host, to
+ * 'frame'.  Returns its size. */
+static size_t
+burst_frame(const struct burst *b, size_t i,
+            const struct send_options *options, uint8_t *frame)
+{
+    struct outer_self host = { .port = options->port, .mac = { 2 } };
+    size_t size = b->iovs[i].iov_len;
+    uint8_t to_mac[6], to_ip[16];
+    struct in_pktinfo info;
+
+    memcpy(&info, CMSG_DATA(CMSG_FIRSTHDR(&b->messages[i].msg_hdr)),
+           sizeof info);
+    if (options->plain) {
+        memcpy(traffic_put_udp(frame, b->macs[i], info.ipi_spec_dst,
+                               b->to.sin_addr, options->port, size),
+               b->packets[i], size);
+        return TRAFFIC_UDP_HEADERS + size;
+    }
+    map_ipv4(b->to.sin_addr, to_ip);
+    outer_default_mac(to_ip, to_mac);
+    map_ipv4(info.ipi_spec_dst, host.ip);
+    return outer_write(&host, to_mac, to_ip, slice_of(b->packets[i], size),
+                       frame);
+}
+
 /* Puts the first 'n' datagrams of 'b' into the ring. */
 static void
 burst_put(struct burst *b, size_t n, const struct send_options *options,
           struct memif_peer *peer, struct send_result *result)
 {
     static uint8_t frame[OUTER_HEADERS_MAX + TRAFFIC_MAX_PACKET];
-    struct outer_self host = { .port = options->port, .mac = { 2 } };
-    uint8_t to_mac[6], to_ip[16];
 
-    map_ipv4(b->to.sin_addr, to_ip);
-    outer_default_mac(to_ip, to_mac);
     for (size_t i = 0; i < n; i++) {
-        struct in_pktinfo info;
-        size_t size;
+        size_t size = burst_frame(b, i, options, frame);
 
-        memcpy(&info, CMSG_DATA(CMSG_FIRSTHDR(&b->messages[i].msg_hdr)),
-               sizeof info);
-        map_ipv4(info.ipi_spec_dst, host.ip);
-        size = outer_write(&host, to_mac, to_ip,
-                           slice_of(b->packets[i], b->iovs[i].iov_len),
-                           frame);
         if (memif_peer_send(peer, 0, slice_of(frame, size),
                             MEMIF_BUFFER_SIZE)) {
             result->n_bytes += b->iovs[i].iov_len;
@@ -185,11 +207,11 @@ burst_put(struct burst *b, size_t n, const struct send_options *options,
 
 /* Waits for a client. */
 static int
-open_memif(const char *path, struct memif_peer **ret)
+open_memif(const char *path, unsigned int n_rings, struct memif_peer **ret)
 {
     uint64_t end_ns = (clock_ns(CLOCK_MONOTONIC)
                        + CONNECT_S * UINT64_C(1000000000));
-    struct memif_peer *peer = memif_peer_create(path, 1, 1);
+    struct memif_peer *peer = memif_peer_create(path, n_rings, n_rings);
 
     if (!peer) {
         return errno;
@@ -207,16 +229,33 @@ open_memif(const char *path, struct memif_peer **ret)
     return 0;
 }
 
+/* Waits until the client has taken all frames, so that 'room' is as it was. */
+static void
+drain_memif(const struct memif_peer *peer, uint16_t room)
+{
+    uint64_t end_ns = (clock_ns(CLOCK_MONOTONIC)
+                       + DRAIN_S * UINT64_C(1000000000));
+
+    while (memif_peer_room(peer, 0) < room
+           && clock_ns(CLOCK_MONOTONIC) < end_ns) {
+        struct timespec moment = { .tv_nsec = 1000000 };
+
+        nanosleep(&moment, NULL);
+    }
+}
+
 static int
 send_all(const struct send_options *options, struct traffic *traffic,
          struct send_result *result)
 {
     static struct burst burst;
     struct memif_peer *peer = NULL;
+    uint16_t room = 0;
     int fd = -1;
 
     if (options->memif) {
-        int error = open_memif(options->memif, &peer);
+        int error = open_memif(options->memif,
+                               options->plain ? SWITCH_RINGS : 1, &peer);
         if (error) {
             return error;
         }
@@ -230,6 +269,11 @@ send_all(const struct send_options *options, struct traffic *traffic,
         /* What connecting costs is not to count. */
         puts("connected");
         fflush(stdout);
+        if (getchar() == EOF) {
+            memif_peer_destroy(peer);
+            return ECANCELED;
+        }
+        room = memif_peer_room(peer, 0);
     }
     result->start_ns = clock_ns(CLOCK_MONOTONIC);
     burst_init(&burst, options->port);
@@ -256,6 +300,9 @@ send_all(const struct send_options *options, struct traffic *traffic,
             burst_send(&burst, n, fd, result);
         }
         i += n;
+    }
+    if (peer && options->plain) {
+        drain_memif(peer, room);
     }
     memif_peer_destroy(peer);
     if (fd >= 0) {
@@ -314,7 +361,7 @@ usage(void)
 {
     fputs("usage: bench-send --corpus FILE --population FILE --port N "
           "--count N --rate N\n"
-          "         [--tenants N] [--vms N] [--seed N] [--plain | --pcap "
+          "         [--tenants N] [--vms N] [--seed N] [--plain] [--pcap "
           "FILE |\n          --memif SOCKET]\n", stderr);
     exit(EXIT_FAILURE);
 }

@@ -27,6 +27,7 @@ import time
 import context_bench
 import corpus
 import durable_bench
+import memif_bench
 import population
 import rsyslog_peer
 
@@ -132,10 +133,11 @@ def free_port():
         return s.getsockname()[1]
 
 
-def udp_port(port):
-    """Whether 'port' is bound, and what its socket has dropped."""
+def udp_port(port, pid="self"):
+    """Whether 'port' is bound where process 'pid' is, and what its socket has
+    dropped."""
     bound, drops = False, 0
-    with open("/proc/net/udp") as f:
+    with open("/proc/%s/net/udp" % pid) as f:
         for row in f.readlines()[1:]:
             fields = row.split()
             if int(fields[1].split(":")[1], 16) == port:
@@ -220,7 +222,8 @@ class Bench:
         return self.start(
             [self.bench_program("bench-send"), "--port", str(port), "--rate",
              str(rate), "--count", str(count), *more,
-             *self.inputs(vms, tenants)], "load", stdout=subprocess.PIPE)
+             *self.inputs(vms, tenants)], "load", stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
 
     def send(self, *args, **kwargs):
         process = self.start_send(*args, **kwargs)
@@ -232,11 +235,28 @@ class Bench:
     def lines(self, n):
         return n // 10 if self.args.quick else n
 
+    say = staticmethod(say)
+    wait_while_moving = staticmethod(wait_while_moving)
+
+    def has_switch(self):
+        """Whether Open vSwitch can be measured; if not, says why."""
+        ovs = self.args.ovs
+        if not ovs or not os.path.exists(
+                os.path.join(ovs, "lib/sluice/odp-log-tunnel.o")):
+            say("no switch: name a build of ovs-ext/prepare-ovs with --ovs")
+            return False
+        if os.geteuid():
+            say("no switch: that takes root")
+            return False
+        return True
+
 
 class Intake:
-    """One sluice-intake, by hand on a directory."""
-    def __init__(self, bench, name, durable=True, memif=False):
-        self.bench = bench
+    """One sluice-intake, by hand on a directory.  'wrapper' is a command that
+    starts another, as where 'address' is."""
+    def __init__(self, bench, name, durable=True, memif=False,
+                 address="127.0.0.1", wrapper=()):
+        self.bench, self.address, self.wrapper = bench, address, wrapper
         # Beside the files of intake, since a socket's path is short.
         self.memif = bench.run + "/" + name + ".sock" if memif else None
         self.dir, self.run = bench.path(name), bench.run + "/" + name
@@ -252,8 +272,9 @@ class Intake:
                 else [])
         with open(self.dir + "/log", "w") as log:
             self.process = self.bench.start(
-                [self.bench.program("proxy-vm/intake/sluice-intake"),
-                 "--listen", "127.0.0.1:%d" % self.port,
+                [*self.wrapper,
+                 self.bench.program("proxy-vm/intake/sluice-intake"),
+                 "--listen", "%s:%d" % (self.address, self.port),
                  "--spool", self.spool, "--run", self.run,
                  "--snapshot", self.bench.snapshot, *more], "measured",
                 stdout=log, stderr=log)
@@ -263,9 +284,12 @@ class Intake:
 
     def is_ready(self):
         if not self.memif:
-            return udp_port(self.port)[0]
+            return self.udp_port()[0]
         with open(self.dir + "/log") as log:
             return "receiving" in log.read()
+
+    def udp_port(self):
+        return udp_port(self.port, self.process.pid)
 
     def __exit__(self, *_):
         self.process.terminate()
@@ -289,7 +313,7 @@ class Intake:
                                         more=("--memif", self.memif))
         process.stdout.readline()
         cpu = cpu_seconds(self.process.pid)
-        out = process.communicate()[0]
+        out = process.communicate(b"\n")[0]
         if process.returncode:
             sys.exit("bench: bench-send failed")
         return json.loads(out), cpu
@@ -297,7 +321,7 @@ class Intake:
     def trial(self, rate, count):
         """Sends, waits until all of it is in the spool, returns the books."""
         before, cpu = self.stats(), cpu_seconds(self.process.pid)
-        lost = udp_port(self.port)[1]
+        lost = self.udp_port()[1]
         if self.memif:
             sent, cpu = self.send_by_memif(rate, count)
         else:
@@ -314,7 +338,7 @@ class Intake:
             "sent": sent["sent"] + (sent["errors"] if self.memif else 0),
             "received": books["packets"],
             "out": books["tenant-spooled"],
-            "lost": udp_port(self.port)[1] - lost + (
+            "lost": self.udp_port()[1] - lost + (
                 sent["errors"] if self.memif else 0),
             "dropped": books["dropped"],
             "rate": sent["sent"] / sent["seconds"],
@@ -394,23 +418,6 @@ def measure_whole(bench):
                                     bench.args.rate, count)
     return {"intake.whole": fast, "intake.in-memory": memory,
             "intake.whole-at-%d" % COMMON_RATE: slow}
-
-
-def measure_memif(bench):
-    """What a line costs by memif and by sockets, in turns in one run."""
-    count = bench.lines(min(1000000, bench.args.rate * MAX_SECONDS))
-    with (Intake(bench, "by-socket", durable=False) as socket_,
-          Intake(bench, "by-memif", durable=False, memif=True) as memif):
-        for intake in (socket_, memif):
-            intake.trial(COMMON_RATE, bench.lines(20000))   # Warms up.
-        for rate, n in ((COMMON_RATE, bench.lines(100000)),
-                        (bench.args.rate, count)):
-            figures = [repeat_until_clean(
-                bench, "memif.%s-at-%d" % (name, rate), intake.trial, rate, n)
-                for name, intake in (("socket", socket_), ("ring", memif))]
-            if all(figures):
-                bench.report.add("memif.saved-at-%d" % rate,
-                                 (1 - figures[1] / figures[0]) * 100, "%")
 
 
 def measure_memory(bench):
@@ -630,16 +637,11 @@ def measure_ship(bench):
 
 def measure_switch(bench):
     """What a packet costs in Open vSwitch."""
-    ovs = bench.args.ovs
-    if not ovs or not os.path.exists(
-            os.path.join(ovs, "lib/sluice/odp-log-tunnel.o")):
-        say("no switch: name a build of ovs-ext/prepare-ovs with --ovs")
-        return
-    if os.geteuid():
-        say("no switch: that takes root")
+    if not bench.has_switch():
         return
     command = [sys.executable,
-               os.path.join(bench.srcdir, "switch_bench.py"), "--ovs", ovs]
+               os.path.join(bench.srcdir, "switch_bench.py"),
+               "--ovs", bench.args.ovs]
     if bench.args.stock_ovs:
         command += ["--stock-ovs", bench.args.stock_ovs]
     if bench.args.quick:
@@ -695,7 +697,8 @@ def main():
         if "ship" in bench.parts:
             measure_ship(bench)
         if "memif" in bench.parts:
-            measure_memif(bench)
+            say("memif")
+            memif_bench.measure(bench, Intake, repeat_until_clean)
         bench.report.write(os.path.join(args.builddir, "bench.json"), about)
     finally:
         bench.stop()

@@ -128,8 +128,9 @@ def vswitchd_of(path):
 
 class Switch:
     """A switch with an endless source, a sink and two tunnels."""
-    def __init__(self, name, vswitchd, tools, work, wrapper=()):
+    def __init__(self, name, vswitchd, tools, work, wrapper=(), mib=256):
         self.name, self.tools, self.processes = name, tools, []
+        self.mib = mib          # Memory of DPDK.
         self.can_log = name == "ours"
         self.bridge, self.underlay = "br-int", "br-phy"
         self.local, self.remote = "198.18.0.1", "198.18.0.2"
@@ -182,7 +183,7 @@ class Switch:
         self.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".",
                    "other_config:dpdk-init=true",
                    "other_config:dpdk-extra=--no-huge --legacy-mem "
-                   "--no-shconf -m 256 --no-pci --no-telemetry",
+                   "--no-shconf -m %d --no-pci --no-telemetry" % self.mib,
                    "other_config:pmd-cpu-mask=%#x" % (1 << cpus[-1]),
                    "other_config:max-idle=1000000")
         self.start([*self.vswitchd, "unix:" + socket_, "--disable-system",
@@ -200,11 +201,11 @@ class Switch:
                 process.kill()
                 process.wait()
 
-    def add_dpdk(self, bridge, name, devargs):
+    def add_dpdk(self, bridge, name, devargs, vm=VM, tenant=TENANT):
         self.vsctl("add-port", bridge, name, "--", "set", "Interface", name,
                    "type=dpdk", "options:dpdk-devargs=" + devargs,
-                   "external_ids:vm-id=" + VM,
-                   "external_ids:sluice-tenant=%d" % TENANT)
+                   "external_ids:vm-id=" + vm,
+                   "external_ids:sluice-tenant=%d" % tenant)
         error = self.vsctl("get", "Interface", name, "error").strip()
         if error != "[]":
             sys.exit("bench: port %s: %s" % (name, error))
