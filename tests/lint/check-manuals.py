@@ -223,6 +223,38 @@ def reasons_are_there():
                                f"{x}")
 
 
+# What an operator may meet, and docs/troubleshooting.md tells.
+
+def troubles_are_told():
+    name = "docs/troubleshooting.md"
+    document = read(name)
+    words = set(re.findall(r"`([\w*-]+)`", document))
+    patterns = [x.replace("*", ".*") for x in words]
+    for macro, path in (("DROP", "lib/drop.def"),
+                        ("SLUICE_DROP_REASON",
+                         "ovs-ext/sluice/lib/drop-reasons.def")):
+        for x in names(path, macro):
+            if not any(re.fullmatch(p, x) for p in patterns):
+                yield f"{name}: does not tell what to do about {x}"
+    alerts = set(re.findall(r"- alert: (\w+)",
+                            read("docs/prometheus/alerts.yml")))
+    for x in sorted(alerts - words):
+        yield f"{name}: does not tell the alert {x}"
+    for x in sorted(x for x in words if x.startswith("Sluice")):
+        if x not in alerts:
+            yield f"{name}: there is no alert {x}"
+    said = "\n".join(
+        x for folder in ("proxy-vm", "lib", "ovs-ext/sluice")
+        for path in sorted((TOP / folder).rglob("*.c"))
+        for x in strings(re.sub(r'"\s*INTAKE_USER\s*"', "sluice-intake",
+                                path.read_text(encoding="utf-8"))))
+    table = document[document.index("| sentence |"):].splitlines()[2:]
+    for sentence in (re.match(r"\| `([^`]*)`", x) for x in table):
+        for part in sentence[1].split("..."):
+            if part.strip(" ;():") not in said and "log_tunnel" not in part:
+                yield f"{name}: no program says \"{part}\""
+
+
 # Members of a line as JSON.
 
 def members_are_told():
@@ -255,11 +287,30 @@ def manuals_are_there():
                        f"{name}({section})")
 
 
+# Links to headings.
+
+def headings(text):
+    """As GitHub makes names of them."""
+    for heading in re.findall(r"^#+ (.*)", text, re.MULTILINE):
+        yield re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def headings_are_there():
+    texts = {path.resolve(): text for path, text in documents()
+             if path.suffix == ".md"}
+    for path, text in texts.items():
+        for file, heading in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text):
+            target = (path.parent / file).resolve() if file else path
+            if heading not in headings(texts.get(target, "")):
+                yield (f"{path.relative_to(TOP)}: there is no heading "
+                       f"{file}#{heading}")
+
+
 def main():
     n_bad = 0
     for check in (options_are_told, commands_are_told, keys_are_there,
-                  metrics_are_told, reasons_are_there, members_are_told,
-                  manuals_are_there):
+                  metrics_are_told, reasons_are_there, troubles_are_told,
+                  members_are_told, manuals_are_there, headings_are_there):
         for complaint in dict.fromkeys(check()):
             print(complaint)
             n_bad += 1
