@@ -34,7 +34,7 @@ WORDS = re.compile(
     r"(?:\$ |sudo |[A-Z_]+=\S+ |runuser -u \S+ -- |\(umask \d+ && )*"
     r"(?:\./|[\w.-]+/)*"
     r"(?:apt-get|apt-mark|bench-redact|bench\.py|check-ovs|chmod|chown|curl"
-    r"|docker|for|genisoimage|install|ip|kafka-[\w.-]+|kcat|make|make-deb"
+    r"|docker|dpkg-deb|for|genisoimage|install|ip|kafka-[\w.-]+|kcat|make|make-deb"
     r"|make-ova|mkdir|od|openssl|ovs-appctl|ovs-ofctl|ovs-vsctl|ping|printf"
     r"|prepare-ovs|promtool|protoc|qemu-img|quickstart|runuser|sealed_bench\.py"
     r"|sh|sluice-[a-z-]+(?:\.py)?|sluicectl|sluiced|ssh|systemctl|test-\w+\.sh"
