@@ -63,4 +63,5 @@ deb: deb-ovs
 check-deb: deb
 	DEB_DIR=$(abs_builddir)/deb $(srcdir)/tests/deb/test-deb.sh
 	DEB_DIR=$(abs_builddir)/deb $(srcdir)/tests/deb/test-deb-proxy.sh
+	DEB_DIR=$(abs_builddir)/deb $(srcdir)/tests/deb/test-deb-systemd.sh
 .PHONY: check-deb

@@ -321,6 +321,7 @@ EXTRA_DIST += \
 	tests/deb/newer-deb \
 	tests/deb/test-deb.sh \
 	tests/deb/test-deb-proxy.sh \
+	tests/deb/test-deb-systemd.sh \
 	proxy-vm/debian/changelog \
 	proxy-vm/debian/control \
 	proxy-vm/debian/copyright \
@@ -331,6 +332,7 @@ EXTRA_DIST += \
 	proxy-vm/debian/sluice-ctl.install \
 	proxy-vm/debian/sluice-ctl.manpages \
 	proxy-vm/debian/sluice-hostd.dirs \
+	proxy-vm/debian/sluice-hostd.examples \
 	proxy-vm/debian/sluice-hostd.install \
 	proxy-vm/debian/sluice-hostd.manpages \
 	proxy-vm/debian/sluice-libvirt.install \
@@ -351,6 +353,7 @@ EXTRA_DIST += \
 	proxy-vm/debian/sluice-unseal.manpages \
 	proxy-vm/debian/sluice-unseal.postinst \
 	proxy-vm/debian/sluice-unseal.postrm \
+	proxy-vm/debian/sluice-unseal.prerm \
 	proxy-vm/debian/source/format
 deb-proxy:
 	$(srcdir)/proxy-vm/make-deb $(abs_builddir)/deb

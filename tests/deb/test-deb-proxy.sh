@@ -77,8 +77,19 @@ make_newer() {
     done
 }
 
+# newer_takes_it: the newer version, which is not installed, the configuration.
+newer_takes_it() {
+    make_newer &&
+        dpkg-deb --extract "$root/debs/sluice-proxy_newer.deb" "$root/new" &&
+        in_root /new/usr/sbin/sluiced --check --config /etc/sluice/sluice.yaml
+}
+
 upgrade() {
-    make_newer && apt_root install "${newer[@]}"
+    in_root sluicectl drain && apt_root install "${newer[@]}"
+}
+
+downgrade() {
+    stop_proxy && apt_root install --allow-downgrades "${debs[@]}"
 }
 
 # each_runs: the programs of all packages, with the libraries that came along.
@@ -185,6 +196,20 @@ manuals_are_there() {
     return "$rc"
 }
 
+# links_lead_somewhere: those from one document for users to another.
+links_lead_somewhere() {
+    local file link rc=0
+    for file in "$root"/usr/share/doc/sluice-proxy/*.md*; do
+        while read -r link; do
+            [[ $(echo "${file%/*}/$link"*) != *'*' ]] || {
+                echo "${file##*/}: there is no $link"
+                rc=1
+            }
+        done < <(zcat -f "$file" | grep -oP '\]\(\K[\w-]+\.md' | sort -u)
+    done
+    return "$rc"
+}
+
 remove() {
     stop_proxy
     apt_root remove "${packages[@]}"
@@ -256,17 +281,22 @@ fi
 check "they install" install_ours
 check "each program runs" each_runs
 check "the users are there" users_are_there
+check "what documents lead to is there" links_lead_somewhere
 check "the units are enabled" units_are enabled
 check "a configuration is checked" configure
 check "the proxy starts and answers" start_proxy
 check "sluice-intake has a user of its own" intake_has_its_user
 check "a key is made" makes_a_key
 check "the manuals are there" manuals_are_there
+check "a newer version takes the configuration" newer_takes_it
 check "an upgrade goes through" upgrade
 check "all are of the new version" versions_are "$version+1"
 check "the proxy that ran goes on" answers
 stop_proxy
 check "the new one starts on the same state" start_proxy
+check "the older version goes over it" downgrade
+check "all are of the version before" versions_are "$version"
+check "the older one starts on the same state" start_proxy
 check "they can be removed" remove
 check "configuration and state stay" state_is_there
 check "the programs are gone" programs_are_gone
