@@ -9,6 +9,8 @@ EXTRA_DIST += \
 	proxy-vm/image/dpkg.cfg \
 	proxy-vm/image/export/sluice-proxy.ovf.in \
 	proxy-vm/image/export/sluice-proxy.xml \
+	proxy-vm/image/grub-efi.cfg \
+	proxy-vm/image/make-esp \
 	proxy-vm/image/make-image \
 	proxy-vm/image/make-ova \
 	proxy-vm/image/packages \

@@ -4,7 +4,8 @@
 # The image of the proxy's VM in QEMU, at a tap of our switch or, with
 # SLUICE_LINK=vhost-user, behind such a port of OVS-DPDK: its seed configures it,
 # the tenants get their lines, and what waits in the spool outlives a kill of the
-# VM and an upgrade by packages.
+# VM and an upgrade by packages.  A BIOS starts it; at a tap, UEFI with Secure Boot
+# does after the kill.
 #
 #     vm1 vm2 vm3 -- hv  br-int ~ br-phy -- link0  QEMU
 #                                      +-- t7, t8  rsyslogd
@@ -18,6 +19,7 @@ top=$common_here/../..
 image=${SLUICE_IMAGE:-$top/_build/image/sluice-proxy.qcow2}
 debs=${DEB_DIR:-$top/_build/deb}
 link=${SLUICE_LINK:-tap}
+firmware=bios
 
 skip_all() {
     echo "1..0 # SKIP $*"
@@ -29,6 +31,10 @@ skip_all() {
 vm_machine=(qemu-system-x86_64 -accel "tcg,thread=multi" -cpu Nehalem -smp 2
     -m 1024 -nodefaults -no-user-config -display none)
 archive_port=8080
+ovmf=/usr/share/OVMF
+# With the keys that servers come with; nothing but its own code may change them.
+uefi=(-machine "q35,smm=on" -global "driver=cfi.pflash01,property=secure,value=on"
+    -drive "if=pflash,unit=0,format=raw,readonly=on,file=$ovmf/OVMF_CODE_4M.ms.fd")
 
 # write_seed: addresses, a key and the proxy's configuration.
 write_seed() {
@@ -150,6 +156,11 @@ start_vm() {
             -netdev "vhost-user,id=net,chardev=vhost"
             -device "virtio-net-pci,netdev=net,vectors=0,romfile=")
     fi
+    if [[ $firmware == uefi ]]; then
+        cp "$ovmf/OVMF_VARS_4M.ms.fd" "$topo_dir/uefi.vars"
+        card+=("${uefi[@]}" -drive
+            "if=pflash,unit=1,format=raw,file=$topo_dir/uefi.vars")
+    fi
     topo_start hv qemu.log "${vm_machine[@]}" \
         -drive "if=virtio,file=$topo_dir/root.qcow2" \
         -drive "if=virtio,file=$topo_dir/data.qcow2" \
@@ -215,6 +226,11 @@ topo_add_tenant() {
 }
 
 # --- What is checked ---------------------------------------------------------
+
+# booted_securely: as the kernel was told.
+booted_securely() {
+    vm dmesg | grep -i 'secure boot' | grep enabled
+}
 
 # is_small: the bound that is promised.
 is_small() {
@@ -334,8 +350,16 @@ check "the books balance while they wait" books_balance
 check "the data disk has 1 GiB" data_has_mib 900
 kill_vm
 qemu-img resize -q "$topo_dir/data.qcow2" 2G
+if [[ $link == tap && -r $ovmf/OVMF_CODE_4M.ms.fd ]]; then
+    firmware=uefi
+fi
 start_vm
 check "the VM starts again after it was killed" wait_for_vm
+if [[ $firmware == uefi ]]; then
+    check "UEFI started it, with Secure Boot" booted_securely
+elif [[ $link == tap ]]; then
+    skip "UEFI started it, with Secure Boot" "there is none: install ovmf"
+fi
 check "the file system takes all of the data disk, which is larger now" \
     data_has_mib 1900
 check "what waited still does" figure_is 7 spooled "$n7"
