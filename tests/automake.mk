@@ -518,6 +518,7 @@ EXTRA_DIST += \
 	tests/real/test-absent.py \
 	tests/real/test-lines.py \
 	tests/real/test-vsphere.py \
+	tests/real/import-ova/main.go \
 	tests/real/vcsim/main.go
 # The simulator of vCenter is built where it first runs, with Go's cache; in
 # the source tree its folder has that name.
