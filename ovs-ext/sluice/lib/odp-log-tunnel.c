@@ -69,8 +69,8 @@ sluice_odp_put(struct ofpbuf *odp_actions, uint32_t port_id,
     nl_msg_put_unspec(odp_actions, OVS_ACTION_ATTR_LOG_TUNNEL, &a, sizeof a);
 }
 
-/* Fills in 'mtu' in the "stamp" that sluice_odp_put() appended when 'odp_actions'
- * had 'ofs' bytes. */
+/* Fills in 'mtu' in the "stamp" that sluice_odp_put() appended when
+ * 'odp_actions' had 'ofs' bytes. */
 void
 sluice_odp_set_mtu(struct ofpbuf *odp_actions, size_t ofs, uint16_t mtu)
 {
@@ -166,10 +166,10 @@ sluice_odp_parse(const char *s, struct ofpbuf *odp_actions)
     return -EINVAL;
 }
 
-/* Executes 'a', behind which stands 'rest', on 'batch'.  Packets that cannot be
- * stamped are removed from 'batch' and freed; one that is too large to be sent
- * whole becomes the last of its parts, and 'rest' is executed here on the
- * others; for all other packets nothing changes but their stamps. */
+/* Executes 'a', behind which stands 'rest', on 'batch'.  Packets that cannot
+ * be stamped are removed from 'batch' and freed; one that is too large to be
+ * sent whole becomes the last of its parts, and 'rest' is executed here on
+ * the others; for all other packets nothing changes but their stamps. */
 void
 sluice_odp_execute(struct dp_packet_batch *batch,
                    const struct ovs_action_log_tunnel *a,
@@ -473,7 +473,8 @@ struct stamper {
 /* Stamps the packets of 'batch' from 'i' on, as long as they are usual ones:
  * whole, without AUTH, with neither a checksum nor an activity id yet, and not
  * the last of an epoch.  That is four words at constant places for each, and
- * no more should it ever be.  Returns the index of the first that is another. */
+ * no more should it ever be.  Returns the index of the first that is
+ * another. */
 static size_t
 stamp_usual(struct stamper *s, struct dp_packet_batch *batch, size_t i)
 {

@@ -198,9 +198,9 @@ make_part(const struct dp_packet *packet, const struct frame *f,
     return part;
 }
 
-/* Makes 'packet' its own last part, with the bytes from 'ofs' on.  They move to
- * the header, over bytes that other parts have taken along, so there is need
- * of neither memory nor headroom, which a DPDK buffer may not have.  (The
+/* Makes 'packet' its own last part, with the bytes from 'ofs' on.  They move
+ * to the header, over bytes that other parts have taken along, so there is
+ * need of neither memory nor headroom, which a DPDK buffer may not have.  (The
  * header cannot move to them: an offset in a buffer has 16 bits.) */
 static void
 make_last(struct dp_packet *packet, const struct frame *f, size_t ofs)

@@ -292,8 +292,8 @@ sluice_xlate_put_stamp(struct sluice_xlate *sx, struct ofpbuf *odp_actions)
                    sx->stamp_ofs);
 }
 
-/* Takes note of the MTU of 'netdev', which the packets are output to with their
- * tunnel header on them. */
+/* Takes note of the MTU of 'netdev', which the packets are output to with
+ * their tunnel header on them. */
 void
 sluice_xlate_bound(struct sluice_xlate *sx, const struct netdev *netdev)
 {
