@@ -74,8 +74,9 @@ END
     genisoimage -quiet -V cidata -r -J -o "$topo_dir/seed.iso" "$seed"
 }
 
-# start_alone SEED: starts the VM without a network, on disks of its own and a
-# seed of the directory SEED.
+# start_alone SEED: starts the VM on disks of its own and a seed of the directory
+# SEED, at a network where nobody is but a DHCP server: with none at all systemd
+# waits for one for two minutes.
 start_alone() {
     local seed=$topo_dir/$1
     genisoimage -quiet -V cidata -r -J -o "$seed.iso" "$seed"
@@ -86,7 +87,8 @@ start_alone() {
         -drive "if=virtio,file=$seed-root.qcow2" \
         -drive "if=virtio,file=$seed-data.qcow2" \
         -drive "if=virtio,file=$seed.iso,format=raw,readonly=on" \
-        -nic none -device virtio-rng-pci \
+        -netdev "user,id=net,restrict=on" \
+        -device "virtio-net-pci,netdev=net,romfile=" -device virtio-rng-pci \
         -chardev "file,id=tty,path=$seed.console" -serial chardev:tty
 }
 
