@@ -8,6 +8,9 @@ proxy_vm_sluicectl_CPPFLAGS = $(PROXY_CPPFLAGS) \
 proxy_vm_sluicectl_SOURCES = \
 	proxy-vm/ctl/client.c \
 	proxy-vm/ctl/client.h \
+	proxy-vm/ctl/command.c \
+	proxy-vm/ctl/command.h \
+	proxy-vm/ctl/commands.def \
 	proxy-vm/ctl/context-query.c \
 	proxy-vm/ctl/context-query.h \
 	proxy-vm/ctl/explain.c \
@@ -19,6 +22,7 @@ proxy_vm_sluicectl_SOURCES = \
 	proxy-vm/ctl/ledger.c \
 	proxy-vm/ctl/ledger.h \
 	proxy-vm/ctl/options.c \
+	proxy-vm/ctl/options.def \
 	proxy-vm/ctl/options.h \
 	proxy-vm/ctl/render-json.c \
 	proxy-vm/ctl/render-json.h \

@@ -190,6 +190,8 @@ client_request(const char *path, const Sluice__Request *request,
         return xasprintf("can't reach sluiced at %s: %s; %s", path,
                          ovs_strerror(error),
                          error == EACCES ? "be root or a member of its group."
+                         : error == ENAMETOOLONG
+                         ? "give a path of at most 107 bytes."
                          : "is it running?");
     }
     /* A peer that may not ask has its answer without having asked. */

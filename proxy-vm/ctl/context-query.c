@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "command.h"
 #include "context-status.h"
 #include "control-frame.h"
 #include "openvswitch/dynamic-string.h"
@@ -19,8 +20,6 @@
 #include "table.h"
 #include "timeval.h"
 #include "util.h"
-
-enum { EXIT_USAGE = 2 };
 
 static const struct verb {
     const char *name;
@@ -318,11 +317,6 @@ context_query_run(const struct context_options *o, int argc, char *argv[])
                 "address or its name.\n"
                 : "sluicectl: context %s: it takes nothing else.\n",
                 verb->name);
-        return EXIT_USAGE;
-    } else if ((o->at && verb->verb != SLUICE__VERB__CONTEXT_GET)
-               || (o->since && verb->verb != SLUICE__VERB__CONTEXT_DIFF)) {
-        fprintf(stderr, "sluicectl: context %s: --at is for get, and --since "
-                "for diff.\n", verb->name);
         return EXIT_USAGE;
     } else if (!take_time("at", o->at, &query.at_ns)
                || !take_time("since", o->since, &query.since_ns)) {

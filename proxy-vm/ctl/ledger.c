@@ -5,6 +5,7 @@
 
 #include "ledger.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ is_vm(const Sluice__Vm *vm, const char *wanted)
     return matches;
 }
 
-void
+char *
 ledger_filter(Sluice__Response *r, uint32_t tenant, const char *vm)
 {
     size_t n = 0;
@@ -44,6 +45,14 @@ ledger_filter(Sluice__Response *r, uint32_t tenant, const char *vm)
         }
     }
     r->n_vms = n;
+    return (tenant && !r->n_ledger
+            ? xasprintf("there are no books of a tenant %"PRIu32"; see "
+                        "\"sluicectl tenants\".", tenant)
+            : vm && !n
+            ? xasprintf("no virtual machine \"%s\"%s has sent; see "
+                        "\"sluicectl vms\".", vm,
+                        tenant ? " of this tenant" : "")
+            : NULL);
 }
 
 bool

@@ -13,8 +13,9 @@
 
 /* Leaves in 'r' what is of 'tenant' (0: of all) and, of the switch ports, what
  * is of the VM whose UUID or name 'vm' is (null: of all).  The rest is
- * freed. */
-void ledger_filter(Sluice__Response *r, uint32_t tenant, const char *vm);
+ * freed.  Returns null, or a malloc()ed sentence if there is nothing of one
+ * that was named. */
+char * ledger_filter(Sluice__Response *r, uint32_t tenant, const char *vm);
 
 /* Returns true if all statements balance. */
 bool ledger_balances(const Sluice__Response *r);

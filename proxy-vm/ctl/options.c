@@ -11,9 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command.h"
+#include "openvswitch/dynamic-string.h"
 #include "util.h"
+#include "watch.h"
 
 #define DEFAULT_SOCKET "/run/sluice/control.sock"
+
+enum { MAX_INTERVAL_S = 86400 };
+
+/* Ends with status 0, if what was printed could be. */
+static void OVS_NO_RETURN
+end_printed(void)
+{
+    exit(watch_flush(EXIT_SUCCESS));
+}
 
 static void OVS_NO_RETURN
 usage(void)
@@ -106,43 +118,26 @@ usage(void)
            "tail", "the lines that come, after redaction",
            "top", "who sends how much, now",
            "flows", "print flows for Open vSwitch, with our action or not");
-    exit(EXIT_SUCCESS);
+    end_printed();
 }
 
 enum {
-    OPT_SOCKET = UCHAR_MAX + 1,
-    OPT_JSON,
-    OPT_CONFIG,
-    OPT_BRIDGE,
-    OPT_TUNNEL_PORT,
-    OPT_PROXY,
-    OPT_PORT,
-    OPT_ACTION,
-    OPT_FRAGMENTS,
-    OPT_LOG_SERVER,
-    OPT_RATE,
-    OPT_FIRST_METER,
-    OPT_MATCH,
-    OPT_THEN,
-    OPT_QINQ,
-    OPT_TENANT, OPT_VM,
-    OPT_CHECK,
-    OPT_TIMEOUT,
-    OPT_PCAP,
-    OPT_QUEUE,
-    OPT_QUARANTINED,
-    OPT_YES,
-    OPT_OUTPUT,
-    OPT_INTERVAL,
-    OPT_COUNT,
-    OPT_SORT,
-    OPT_ROWS,
-    OPT_BY_TENANT,
-    OPT_AT,
-    OPT_SINCE,
-    OPT_WATCH,
-    OPT_SEVERITY, OPT_FACILITY, OPT_APP, OPT_GREP,
+    OPT_FIRST_ = UCHAR_MAX,
+#define OPTION(SYMBOL, NAME, ARGUMENT, COMMANDS) OPT_##SYMBOL,
+#include "options.def"
+#undef OPTION
+    OPT_LAST_
 };
+
+static const struct {
+    const char *name;
+    const char *commands;
+} option_table[] = {
+#define OPTION(SYMBOL, NAME, ARGUMENT, COMMANDS) { NAME, COMMANDS },
+#include "options.def"
+#undef OPTION
+};
+BUILD_ASSERT_DECL(ARRAY_SIZE(option_table) == OPTIONS_N);
 
 /* Takes option 'c' with argument 'arg' if it is one of 'flows'. */
 static bool
@@ -224,9 +219,33 @@ parse_count(const char *name, const char *arg)
     unsigned int value;
 
     if (!str_to_uint(arg, 10, &value)) {
-        fprintf(stderr, "sluicectl: --%s: \"%s\" is not a number.\n", name,
-                arg);
-        exit(EXIT_USAGE);
+        exit(command_fail(xasprintf("--%s: \"%s\" is not a number.", name,
+                                    arg)));
+    }
+    return value;
+}
+
+static uint32_t
+parse_tenant(const char *arg)
+{
+    unsigned int tenant;
+
+    if (!str_to_uint(arg, 10, &tenant) || !tenant) {
+        exit(command_fail(xasprintf("--tenant: \"%s\" is not the number of a "
+                                    "tenant.", arg)));
+    }
+    return tenant;
+}
+
+/* As parse_count(), for seconds between two looks. */
+static unsigned int
+parse_interval(const char *name, const char *arg)
+{
+    unsigned int value = parse_count(name, arg);
+
+    if (!value || value > MAX_INTERVAL_S) {
+        exit(command_fail(xasprintf("--%s: %s is not a number of seconds from "
+                                    "1 to %d.", name, arg, MAX_INTERVAL_S)));
     }
     return value;
 }
@@ -237,7 +256,7 @@ take_top_option(struct top_options *t, int c, const char *arg)
 {
     switch (c) {
     case OPT_INTERVAL:
-        t->interval_s = MAX(parse_count("interval", arg), 1);
+        t->interval_s = parse_interval("interval", arg);
         break;
     case OPT_COUNT:
         t->count = parse_count("count", arg);
@@ -274,7 +293,7 @@ take_tail_option(struct tail_options *t, int c, const char *arg)
     case OPT_FACILITY:
         t->facility = arg;
         break;
-    case 'n':
+    case OPT_LINES:
         t->n = parse_count("lines", arg);
         break;
     default:
@@ -287,43 +306,16 @@ struct options
 options_parse(int argc, char *argv[])
 {
     static const struct option long_options[] = {
-        { "socket", required_argument, NULL, OPT_SOCKET },
-        { "json", no_argument, NULL, OPT_JSON },
-        { "config", required_argument, NULL, OPT_CONFIG },
-        { "bridge", required_argument, NULL, OPT_BRIDGE },
-        { "tunnel-port", required_argument, NULL, OPT_TUNNEL_PORT },
-        { "proxy", required_argument, NULL, OPT_PROXY },
-        { "port", required_argument, NULL, OPT_PORT },
-        { "action", no_argument, NULL, OPT_ACTION },
-        { "fragments", required_argument, NULL, OPT_FRAGMENTS },
-        { "log-server", required_argument, NULL, OPT_LOG_SERVER },
-        { "rate", required_argument, NULL, OPT_RATE },
-        { "first-meter", required_argument, NULL, OPT_FIRST_METER },
-        { "match", required_argument, NULL, OPT_MATCH },
-        { "then", required_argument, NULL, OPT_THEN },
-        { "qinq", no_argument, NULL, OPT_QINQ },
-        { "tenant", required_argument, NULL, OPT_TENANT },
-        { "check", no_argument, NULL, OPT_CHECK },
-        { "timeout", required_argument, NULL, OPT_TIMEOUT },
-        { "vm", required_argument, NULL, OPT_VM },
-        { "pcap", required_argument, NULL, OPT_PCAP },
-        { "queue", required_argument, NULL, OPT_QUEUE },
-        { "quarantined", no_argument, NULL, OPT_QUARANTINED },
-        { "yes", no_argument, NULL, OPT_YES },
-        { "output", required_argument, NULL, OPT_OUTPUT },
-        { "interval", required_argument, NULL, OPT_INTERVAL },
-        { "count", required_argument, NULL, OPT_COUNT },
-        { "sort", required_argument, NULL, OPT_SORT },
-        { "rows", required_argument, NULL, OPT_ROWS },
-        { "by-tenant", no_argument, NULL, OPT_BY_TENANT },
-        { "at", required_argument, NULL, OPT_AT },
-        { "since", required_argument, NULL, OPT_SINCE },
-        { "watch", optional_argument, NULL, OPT_WATCH },
-        { "severity", required_argument, NULL, OPT_SEVERITY },
-        { "grep", required_argument, NULL, OPT_GREP },
-        { "app", required_argument, NULL, OPT_APP },
-        { "facility", required_argument, NULL, OPT_FACILITY },
-        { "lines", required_argument, NULL, 'n' },
+#define NO no_argument
+#define REQUIRED required_argument
+#define OPTIONAL optional_argument
+#define OPTION(SYMBOL, NAME, ARGUMENT, COMMANDS) \
+        { NAME, ARGUMENT, NULL, OPT_##SYMBOL },
+#include "options.def"
+#undef OPTION
+#undef OPTIONAL
+#undef REQUIRED
+#undef NO
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
         { NULL, 0, NULL, 0 },
@@ -338,6 +330,10 @@ options_parse(int argc, char *argv[])
     int c;
 
     while ((c = getopt_long(argc, argv, "hn:V", long_options, NULL)) != -1) {
+        c = c == 'n' ? OPT_LINES : c;
+        if (c > OPT_FIRST_) {
+            options.given[c - OPT_FIRST_ - 1] = true;
+        }
         switch (c) {
         case OPT_SOCKET:
             options.socket = optarg;
@@ -352,11 +348,11 @@ options_parse(int argc, char *argv[])
             options.timeout_s = parse_count("timeout", optarg);
             break;
         case OPT_WATCH:
-            options.watch_s = (optarg ? MAX(parse_count("watch", optarg), 1)
+            options.watch_s = (optarg ? parse_interval("watch", optarg)
                                : 2);
             break;
         case OPT_TENANT:
-            options.tenant = optarg;
+            options.tenant = parse_tenant(optarg);
             break;
         case OPT_VM:
             options.vm = optarg;
@@ -374,7 +370,7 @@ options_parse(int argc, char *argv[])
             usage();
         case 'V':
             printf("sluicectl (Sluice) %s\n", SLUICE_VERSION);
-            exit(EXIT_SUCCESS);
+            end_printed();
         default:
             if (!take_flows_option(&options.flows, c, optarg)
                 && !take_spool_option(&options.spool, c, optarg)
@@ -401,4 +397,66 @@ options_parse(int argc, char *argv[])
     options.spool.tenant = options.tenant;
     options.spool.timeout_s = options.timeout_s;
     return options;
+}
+
+/* Whether 'name' is one of 'commands', or that is empty. */
+static bool
+takes(const char *commands, const char *name)
+{
+    size_t size = strlen(name);
+
+    for (const char *s = commands; *s; s += strcspn(s, ","), s += *s == ',') {
+        if (!strncmp(s, name, size) && strchr(",", s[size])) {
+            return true;
+        }
+    }
+    return !commands[0];
+}
+
+/* Says that 'name' does not take option number 'i'. */
+static char *
+refuse_option(const char *name, size_t i)
+{
+    struct ds s = DS_EMPTY_INITIALIZER;
+
+    ds_put_format(&s, "--%s: it is for ", option_table[i].name);
+    for (const char *p = option_table[i].commands; *p; p++) {
+        bool is_last = !strchr(p, ',');
+
+        if (*p == ',') {
+            ds_put_cstr(&s, strchr(p + 1, ',') ? ", " : " and ");
+        } else {
+            ds_put_char(&s, *p);
+        }
+        if (is_last) {
+            ds_put_cstr(&s, p + 1);
+            break;
+        }
+    }
+    ds_put_format(&s, ", not for %s; leave it out.", name);
+    return ds_steal_cstr(&s);
+}
+
+char *
+options_check(const struct options *options,
+              const struct command_name *command)
+{
+    char *name = command_format(command);
+    char *sentence = NULL;
+
+    for (size_t i = 0; i < ARRAY_SIZE(option_table) && !sentence; i++) {
+        if (options->given[i] && !takes(option_table[i].commands, name)) {
+            sentence = refuse_option(name, i);
+        }
+    }
+    for (int i = OPT_FRAGMENTS; i <= OPT_QINQ && !sentence; i++) {
+        size_t row = i - OPT_FIRST_ - 1;
+        if (options->given[row] && !options->flows.action) {
+            sentence = xasprintf("--%s: it is for flows with --action; give "
+                                 "that, too, or leave it out.",
+                                 option_table[row].name);
+        }
+    }
+    free(name);
+    return sentence;
 }

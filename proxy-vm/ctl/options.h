@@ -8,21 +8,28 @@
 #define SLUICE_CTL_OPTIONS_H 1
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "command.h"
 #include "context-query.h"
 #include "flows.h"
 #include "spool-batches.h"
 #include "tail.h"
 #include "top.h"
 
-/* Exit status of a command line that is wrong. */
-enum { EXIT_USAGE = 2 };
+enum {
+    OPTIONS_N = 0               /* How many rows options.def has. */
+#define OPTION(SYMBOL, NAME, ARGUMENT, COMMANDS) + 1
+#include "options.def"
+#undef OPTION
+};
 
 struct options {
+    bool given[OPTIONS_N];      /* By row of options.def. */
     const char *socket;
     bool json;
     struct flows_options flows;
-    const char *tenant;         /* Of 'rules test', 'ledger' and 'drain'. */
+    uint32_t tenant;            /* 0: all, or the only one. */
     const char *vm;
     const char *pcap;           /* Of 'explain'. */
     bool check;                 /* Of 'ledger'. */
@@ -37,5 +44,9 @@ struct options {
 /* Parses the command line; 'optind' (getopt(3)) is where the command
  * begins. */
 struct options options_parse(int argc, char *argv[]);
+
+/* Returns null if 'command' takes all that was given, or a malloc()ed
+ * sentence. */
+char *options_check(const struct options *, const struct command_name *);
 
 #endif /* proxy-vm/ctl/options.h */

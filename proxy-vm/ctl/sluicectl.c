@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "client.h"
+#include "command.h"
 #include "context-query.h"
 #include "control-frame.h"
 #include "explain.h"
@@ -42,27 +43,6 @@ static const struct verb verbs[] = {
 #undef VERB
 };
 
-/* Commands of which --watch makes sense, and of which it does not. */
-enum does { ASKS, ACTS };
-
-static const struct {
-    const char *group;          /* Empty, or the word in front. */
-    const char *name;
-    enum does does;
-} watchable[] = {
-#define VERB(SYMBOL, NAME, DOES, HELP) { "", #NAME, DOES },
-#define SPOOL_VERB(SYMBOL, NAME, DOES, ARGUMENTS, HELP) \
-    { "spool", #NAME, DOES },
-#define CONTEXT_VERB(SYMBOL, NAME, DOES, ARGUMENTS, HELP) \
-    { "context", #NAME, DOES },
-#include "control-verbs.def"
-#include "spool-verbs.def"
-#include "context-verbs.def"
-#undef VERB
-#undef SPOOL_VERB
-#undef CONTEXT_VERB
-};
-
 /* Prints 'text', whose owner it becomes.  Returns the exit status. */
 static int
 print(struct ds *text, int status)
@@ -70,18 +50,6 @@ print(struct ds *text, int status)
     fputs(ds_cstr(text), stdout);
     ds_destroy(text);
     return status;
-}
-
-/* Prints 'sentence', whose owner it becomes, if it is nonnull. */
-static int
-fail(char *sentence)
-{
-    if (sentence) {
-        fprintf(stderr, "sluicectl: %s\n", sentence);
-        free(sentence);
-        return EXIT_FAILURE;
-    }
-    return EXIT_SUCCESS;
 }
 
 static int
@@ -93,7 +61,7 @@ ask(const struct options *options, const struct verb *verb)
 
     char *sentence = client_ask(options->socket, verb->verb, &response);
     if (sentence) {
-        return fail(sentence);
+        return command_fail(sentence);
     }
     if (options->json) {
         render_json(response, verb->name, &text);
@@ -119,20 +87,17 @@ static char *
 ask_for_books(const struct options *options, Sluice__Verb verb,
               Sluice__Response **ret)
 {
-    unsigned int tenant = 0;
-    char *sentence = NULL;
+    char *sentence = client_ask(options->socket, verb, ret);
 
-    if (options->tenant && !str_to_uint(options->tenant, 10, &tenant)) {
-        return xasprintf("--tenant: \"%s\" is not the number of a tenant.",
-                         options->tenant);
-    }
-    sentence = client_ask(options->socket, verb, ret);
     if (!sentence && (*ret)->error[0]) {
         sentence = xstrdup((*ret)->error);
         control_free_response(*ret);
     }
     if (!sentence) {
-        ledger_filter(*ret, tenant, options->vm);
+        sentence = ledger_filter(*ret, options->tenant, options->vm);
+        if (sentence) {
+            control_free_response(*ret);
+        }
     }
     return sentence;
 }
@@ -171,7 +136,7 @@ ledger(const struct options *options)
         }
     }
     if (sentence) {
-        return fail(sentence);
+        return command_fail(sentence);
     }
     bool bad = options->check && !ledger_balances(books);
     if (bad) {
@@ -187,36 +152,46 @@ static int
 drain(const struct options *options)
 {
     long long int until = time_msec() + options->timeout_s * 1000LL;
-    Sluice__Response *start, *now;
+    Sluice__Response *start, *now = NULL;
     uint64_t rest = 1, told = 0;
     char *sentence = ask_for_books(options, SLUICE__VERB__DRAIN, &start);
 
-    while (!sentence && rest && time_msec() < until) {
-        sentence = ask_for_books(options, SLUICE__VERB__LEDGER, &now);
+    while (!sentence && rest && (!now || time_msec() < until)) {
+        Sluice__Response *later;
+
+        if (now) {
+            xnanosleep(LOOK_MS * 1000000ULL);
+        }
+        sentence = ask_for_books(options, SLUICE__VERB__LEDGER, &later);
         if (!sentence) {
+            if (now) {
+                control_free_response(now);
+            }
+            now = later;
             rest = ledger_rest(start, now);
-            control_free_response(now);
             if (rest && rest != told && !options->json) {
                 printf("%"PRIu64" lines to go\n", rest);
                 fflush(stdout);
                 told = rest;
             }
         }
-        if (rest && !sentence) {
-            xnanosleep(LOOK_MS * 1000000ULL);
-        }
     }
     if (sentence) {
-        return fail(sentence);
+        return command_fail(sentence);
     }
     control_free_response(start);
     if (rest) {
-        return fail(xasprintf("%"PRIu64" lines are not out after %u s; see "
-                              "what sluicectl tenants says of the servers.",
-                              rest, options->timeout_s));
+        command_fail(xasprintf("%"PRIu64" lines are not out after %u s; see "
+                               "what sluicectl tenants says of the servers.",
+                               rest, options->timeout_s));
     }
-    printf("drained\n");
-    return EXIT_SUCCESS;
+    int status = rest ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (options->json) {
+        return put_books(options, now, status);
+    }
+    control_free_response(now);
+    fputs(rest ? "" : "drained\n", stdout);
+    return status;
 }
 
 /* Asks sluiced which configuration it has. */
@@ -298,17 +273,42 @@ run_by_config(struct options *options, by_config *run, const char *file)
     free(config);
     if (sentence) {
         ds_destroy(&text);
-        return fail(sentence);
+        return command_fail(sentence);
     }
     return print(&text, EXIT_SUCCESS);
 }
 
 /* A command and what it says besides options. */
 struct command {
+    const struct command_name *name;
     struct options *options;
     int n;
-    char **words;
+    char **words;               /* The command's own, too. */
 };
+
+/* Says what is wrong with a command that should have 'wanted' words behind its
+ * own; the groups look at theirs themselves. */
+static char *
+check_words(const struct command *command)
+{
+    const struct command_name *name = command->name;
+    int more = command->n - 1 - (name->group[0] != '\0');
+    bool is_explain = !strcmp(name->name, "explain");
+    bool is_test = !strcmp(name->name, "test");
+    int wanted = is_test || (is_explain && !command->options->pcap);
+
+    if (more == wanted || !strcmp(name->group, "spool")
+        || !strcmp(name->group, "context")) {
+        return NULL;
+    } else if (more < wanted) {
+        return xasprintf("%s.", is_test ? "rules test: give a file"
+                         : "explain: give a line, or --pcap with a file");
+    }
+    return xasprintf("%s: \"%s\" is too much; %s.", name->name,
+                     command->words[command->n - 1],
+                     is_explain ? "give one line, in quotes, or --pcap with a "
+                     "file" : is_test ? "give one file" : "leave it out");
+}
 
 /* Returns the exit status. */
 static int
@@ -316,66 +316,64 @@ run_command(void *command_)
 {
     const struct command *command = command_;
     struct options *options = command->options;
+    const struct command_name *name = command->name;
     char **words = command->words;
     int n = command->n;
 
-    if (n == 3 && !strcmp(words[0], "rules") && !strcmp(words[1], "test")) {
+    if (!strcmp(name->name, "test") || !strcmp(name->name, "explain")) {
         vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
-        return run_by_config(options, rules_test, words[2]);
+        return run_by_config(options, name->group[0] ? rules_test
+                             : explain_lines,
+                             options->pcap ? NULL : words[n - 1]);
     }
-    if (n == 1 + !options->pcap && !strcmp(words[0], "explain")) {
-        vlog_set_levels(NULL, VLF_ANY_DESTINATION, VLL_WARN);
-        return run_by_config(options, explain_lines, words[1]);
-    }
-    if (n > 1 && !strcmp(words[0], "spool")) {
+    if (!strcmp(name->group, "spool")) {
         return batches_run(&options->spool, n - 1, words + 1);
     }
-    if (n > 1 && !strcmp(words[0], "context")) {
+    if (!strcmp(name->group, "context")) {
         return context_query_run(&options->context, n - 1, words + 1);
     }
-    if (n != 1) {
-        fprintf(stderr, "sluicectl: give one command; see "
-                "'sluicectl --help'.\n");
-        return EXIT_USAGE;
-    }
-    if (!strcmp(words[0], "flows")) {
+    if (!strcmp(name->name, "flows")) {
         return run_by_config(options, flows, NULL);
     }
-    if (!strcmp(words[0], "ledger")) {
+    if (!strcmp(name->name, "ledger")) {
         return ledger(options);
     }
-    if (!strcmp(words[0], "top")) {
-        return fail(top_run(&options->top));
+    if (!strcmp(name->name, "top")) {
+        return command_fail(top_run(&options->top));
     }
-    if (!strcmp(words[0], "tail")) {
-        return fail(tail_run(&options->tail));
+    if (!strcmp(name->name, "tail")) {
+        return command_fail(tail_run(&options->tail));
     }
-    if (!strcmp(words[0], "drain")) {
+    if (!strcmp(name->name, "drain")) {
         return drain(options);
     }
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-        if (!strcmp(words[0], verbs[i].name)) {
+        if (!strcmp(name->name, verbs[i].name)) {
             return ask(options, &verbs[i]);
         }
     }
-    fprintf(stderr, "sluicectl: there is no command \"%s\"; see "
-            "'sluicectl --help'.\n", words[0]);
-    return EXIT_USAGE;
+    OVS_NOT_REACHED();
 }
 
-/* Returns true if 'command' prints a state, which --watch can print again. */
-static bool
-is_watchable(const struct command *command)
+/* Says what is wrong with a command line. */
+static char *
+check_command(struct command *command)
 {
-    bool grouped = command->n > 1;
+    const struct options *options = command->options;
+    char *sentence = command_find(command->n, command->words, &command->name);
 
-    for (size_t i = 0; command->n && i < ARRAY_SIZE(watchable); i++) {
-        if (!strcmp(watchable[i].group, grouped ? command->words[0] : "")
-            && !strcmp(watchable[i].name, command->words[grouped])) {
-            return watchable[i].does == ASKS && !command->options->check;
-        }
+    if (!sentence) {
+        sentence = options_check(options, command->name);
     }
-    return false;
+    if (!sentence) {
+        sentence = check_words(command);
+    }
+    if (!sentence && options->watch_s
+        && (!command->name->is_state || options->check)) {
+        sentence = xstrdup("--watch is for commands that print a state, as "
+                           "\"tenants\"; leave it out.");
+    }
+    return sentence;
 }
 
 int
@@ -389,13 +387,13 @@ main(int argc, char *argv[])
         .words = argv + optind,
     };
 
+    char *sentence = check_command(&command);
+    if (sentence) {
+        command_fail(sentence);
+        return EXIT_USAGE;
+    }
     if (!options.watch_s) {
         return watch_flush(run_command(&command));
-    }
-    if (!is_watchable(&command)) {
-        fprintf(stderr, "sluicectl: --watch is for commands that print a "
-                "state, as \"tenants\"; leave it out.\n");
-        return EXIT_USAGE;
     }
     return watch_run(options.watch_s, options.json, run_command, &command);
 }

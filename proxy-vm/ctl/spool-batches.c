@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "command.h"
 #include "control-frame.h"
 #include "durable.h"
 #include "openvswitch/dynamic-string.h"
@@ -24,7 +25,6 @@
 #include "util.h"
 
 enum {
-    EXIT_USAGE = 2,
     ASK_AGAIN_MS = 100,
     QUEUE_SIZE = 33,            /* Of a queue's name and its null byte. */
 };
@@ -119,15 +119,6 @@ ask(const struct batches_options *o, Sluice__Verb verb,
     }
 }
 
-/* Prints 'sentence', whose owner it becomes. */
-static int
-fail(char *sentence)
-{
-    fprintf(stderr, "sluicectl: %s\n", sentence);
-    free(sentence);
-    return EXIT_FAILURE;
-}
-
 /* The batches that a command is about: those that are named, or else those
  * that the options choose. */
 static char *
@@ -137,25 +128,15 @@ choose(const struct batches_options *o, int n, char *names[],
     Sluice__SpoolQuery filter = SLUICE__SPOOL_QUERY__INIT;
     Sluice__SpoolQuery *queries = xcalloc(n + 1, sizeof *queries);
     Sluice__Response *r;
-    unsigned int tenant = 0;
     char *sentence = NULL;
     size_t n_queries = 0;
 
-    for (int i = 0; i < n && !sentence; i++) {
+    for (int i = 0; i < n; i++) {
         sluice__spool_query__init(&queries[i]);
-        if (batches_parse_name(names[i], &queries[i])) {
-            n_queries++;
-        } else {
-            sentence = xasprintf("\"%s\" is not the name of a batch: "
-                                 "TENANT/QUEUE/GENERATION-NUMBER; see "
-                                 "sluicectl spool list.", names[i]);
-        }
+        n_queries += batches_parse_name(names[i], &queries[i]);
     }
-    if (!n && o->tenant && !str_to_uint(o->tenant, 10, &tenant)) {
-        sentence = xasprintf("--tenant: \"%s\" is not the number of a "
-                             "tenant.", o->tenant);
-    } else if (!n) {
-        filter.tenant = tenant;
+    if (!n) {
+        filter.tenant = o->tenant;
         filter.queue = CONST_CAST(char *, o->queue ? o->queue : "");
         filter.quarantined = o->quarantined;
         sentence = ask(o, SLUICE__VERB__SPOOL_LIST, &filter, &r);
@@ -211,14 +192,14 @@ for_each(const struct batches_options *o, int n, char *names[],
         fputs(ds_cstr(&out), stdout);
         ds_destroy(&out);
         if (error) {
-            status = fail(error);
+            status = command_fail(error);
         }
     }
     if (!sentence && !n_queries) {
         puts("There is no such batch.");
     }
     free_chosen(queries, n_queries);
-    return sentence ? fail(sentence) : status;
+    return sentence ? command_fail(sentence) : status;
 }
 
 /* list */
@@ -229,18 +210,13 @@ run_list(const struct batches_options *o)
     Sluice__SpoolQuery query = SLUICE__SPOOL_QUERY__INIT;
     struct ds out = DS_EMPTY_INITIALIZER;
     Sluice__Response *r;
-    unsigned int tenant = 0;
 
-    if (o->tenant && !str_to_uint(o->tenant, 10, &tenant)) {
-        return fail(xasprintf("--tenant: \"%s\" is not the number of a "
-                              "tenant.", o->tenant));
-    }
-    query.tenant = tenant;
+    query.tenant = o->tenant;
     query.queue = CONST_CAST(char *, o->queue ? o->queue : "");
     query.quarantined = o->quarantined;
     char *sentence = ask(o, SLUICE__VERB__SPOOL_LIST, &query, &r);
     if (sentence) {
-        return fail(sentence);
+        return command_fail(sentence);
     }
     if (o->json) {
         render_json(r, "batches", &out);
@@ -386,8 +362,8 @@ static int
 run_export(const struct batches_options *o, int n, char *names[])
 {
     if (n > 1 && (!o->output || !is_directory(o->output))) {
-        return fail(xstrdup("several batches are exported into a directory; "
-                            "name one with --output."));
+        return command_fail(xstrdup("several batches are exported into a "
+                                    "directory; name one with --output."));
     }
     return for_each(o, n, names, export_one, NULL);
 }
@@ -429,13 +405,52 @@ run_drop(const struct batches_options *o, int n, char *names[])
     char *sentence = choose(o, n, names, &queries, &n_queries, &n_lines);
     free_chosen(queries, n_queries);
     if (sentence) {
-        return fail(sentence);
+        return command_fail(sentence);
     }
-    return fail(n ? xasprintf("%"PRIuSIZE" batches would be dropped, for good; "
-                              "give --yes if that is meant.", n_queries)
-                : xasprintf("%"PRIuSIZE" batches with %"PRIu64" lines would be "
-                            "dropped, for good; give --yes if that is meant.",
-                            n_queries, n_lines));
+    char *lines = n ? xstrdup("") : xasprintf(" with %"PRIu64" lines",
+                                              n_lines);
+    sentence = xasprintf("%"PRIuSIZE" batches%s would be dropped, for good; "
+                         "give --yes if that is meant.", n_queries, lines);
+    free(lines);
+    return command_fail(sentence);
+}
+
+/* Says what is wrong with what stands behind 'verb'. */
+static char *
+check_names(const struct batches_options *o, const char *verb, int n,
+            char *names[])
+{
+    bool is_list = !strcmp(verb, "list");
+    bool takes_choice = !strcmp(verb, "replay") || !strcmp(verb, "drop");
+    bool is_choice = o->quarantined || o->tenant || o->queue;
+
+    for (int i = 0; i < n && !is_list; i++) {
+        Sluice__SpoolQuery query = SLUICE__SPOOL_QUERY__INIT;
+        if (!batches_parse_name(names[i], &query)) {
+            return xasprintf("\"%s\" is not the name of a batch: "
+                             "TENANT/QUEUE/GENERATION-NUMBER; see "
+                             "sluicectl spool list.", names[i]);
+        }
+        free(query.queue);
+    }
+    if (is_list && n) {
+        return xasprintf("spool list: \"%s\" is too much; it lists what "
+                         "--tenant, --queue and --quarantined leave.",
+                         names[0]);
+    } else if (is_list) {
+        return NULL;
+    } else if (!takes_choice) {
+        return n ? NULL : xasprintf("spool %s: name batches, as spool list "
+                                    "does.", verb);
+    } else if (n && is_choice) {
+        return xasprintf("spool %s: name batches, or choose them by options, "
+                         "not both.", verb);
+    } else if (!n && !o->quarantined && !(o->tenant && o->queue)) {
+        /* What would be all there is has to be asked for. */
+        return xasprintf("spool %s: name batches, or choose them by "
+                         "--quarantined, or by --tenant and --queue.", verb);
+    }
+    return NULL;
 }
 
 int
@@ -444,23 +459,20 @@ batches_run(const struct batches_options *o, int argc, char *argv[])
     const char *verb = argv[0];
     int n = argc - 1;
     char **names = argv + 1;
+    char *sentence = check_names(o, verb, n, names);
 
-    /* What would be all there is has to be asked for. */
-    bool chosen = o->quarantined || (o->tenant && o->queue);
-    if (!strcmp(verb, "list") && !n) {
+    if (sentence) {
+        command_fail(sentence);
+        return EXIT_USAGE;
+    } else if (!strcmp(verb, "list")) {
         return run_list(o);
-    } else if (!strcmp(verb, "show") && n) {
+    } else if (!strcmp(verb, "show")) {
         return run_show(o, n, names);
-    } else if (!strcmp(verb, "export") && n) {
+    } else if (!strcmp(verb, "export")) {
         return run_export(o, n, names);
-    } else if (!strcmp(verb, "replay") && !n != !chosen) {
+    } else if (!strcmp(verb, "replay")) {
         Sluice__Verb replay = SLUICE__VERB__SPOOL_REPLAY;
         return for_each(o, n, names, change_one, &replay);
-    } else if (!strcmp(verb, "drop") && !n != !chosen) {
-        return run_drop(o, n, names);
     }
-    fprintf(stderr, "sluicectl: spool %s: name batches, or for replay and drop "
-            "choose them by --quarantined, or --tenant and --queue; see "
-            "'sluicectl --help'.\n", verb);
-    return EXIT_USAGE;
+    return run_drop(o, n, names);
 }

@@ -16,7 +16,7 @@
 struct batches_options {
     const char *socket;
     bool json;
-    const char *tenant;         /* Null: all. */
+    uint32_t tenant;            /* 0: all. */
     const char *queue;          /* Null: all. */
     bool quarantined;           /* Only what is in quarantine. */
     bool yes;                   /* drop: do it. */

@@ -411,22 +411,17 @@ make_rule(struct tail *t)
     const struct tail_options *o = t->options;
     struct rules_spec spec = {
         .name = "tail",
+        .tenant = o->tenant,
         .vm = o->vm,
         .app = o->app,
         .facility = o->facility,
         .pattern = o->grep,
         .action = RULE_KEEP,
     };
-    unsigned int tenant = 0;
     uint32_t facilities;
     uint8_t severities;
     char *complaint;
 
-    if (o->tenant && (!str_to_uint(o->tenant, 10, &tenant) || !tenant)) {
-        return xasprintf("--tenant: \"%s\" is not the number of a tenant.",
-                         o->tenant);
-    }
-    spec.tenant = tenant;
     char *severity = o->severity ? xasprintf("emerg..%s", o->severity) : NULL;
     if (severity && !rule_parse_severities(severity, &severities)) {
         free(severity);

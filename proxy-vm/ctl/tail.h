@@ -12,12 +12,13 @@
 #define SLUICE_TAIL_H 1
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Which lines: in the words that client rules have, null for all. */
 struct tail_options {
     const char *socket;         /* The batches are beside it. */
     bool json;
-    const char *tenant;
+    uint32_t tenant;            /* 0: all. */
     const char *vm;
     const char *app;
     const char *facility;

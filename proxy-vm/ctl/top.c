@@ -105,7 +105,7 @@ add_vm(struct look *look, const Sluice__Vm *vm, bool by_tenant)
 
 /* Asks sluiced.  Returns null and '*look', or a malloc()ed sentence. */
 static char *
-take_look(const struct top_options *o, uint32_t tenant, struct look *look)
+take_look(const struct top_options *o, struct look *look)
 {
     Sluice__Response *response = NULL;
     char *sentence = client_ask(o->socket, SLUICE__VERB__VMS, &response);
@@ -117,7 +117,7 @@ take_look(const struct top_options *o, uint32_t tenant, struct look *look)
         look->at_ms = time_msec();
         shash_init(&look->rows);
         for (size_t i = 0; i < response->n_vms; i++) {
-            if (!tenant || response->vms[i]->tenant == tenant) {
+            if (!o->tenant || response->vms[i]->tenant == o->tenant) {
                 add_vm(look, response->vms[i], o->by_tenant);
             }
         }
@@ -299,17 +299,12 @@ top_run(const struct top_options *o)
 {
     struct look looks[2];
     struct look *before = &looks[0], *now = &looks[1];
-    unsigned int tenant = 0;
     bool ok = true;
     int rate = 0;
 
-    if (o->tenant && (!str_to_uint(o->tenant, 10, &tenant) || !tenant)) {
-        return xasprintf("--tenant: \"%s\" is not the number of a tenant.",
-                         o->tenant);
-    }
     char *sentence = find_rate(o->sort, &rate);
     if (!sentence) {
-        sentence = take_look(o, tenant, before);
+        sentence = take_look(o, before);
     }
     if (sentence) {
         return sentence;
@@ -318,7 +313,7 @@ top_run(const struct top_options *o)
     for (unsigned int i = 0; ok && !sentence && (!o->count || i < o->count);
          i++) {
         xnanosleep(o->interval_s * UINT64_C(1000000000));
-        sentence = take_look(o, tenant, now);
+        sentence = take_look(o, now);
         if (!sentence) {
             struct look *next = before;
 

@@ -8,6 +8,7 @@
 #define SLUICE_TOP_H 1
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct top_options {
     const char *socket;
@@ -16,7 +17,7 @@ struct top_options {
     unsigned int count;         /* Of tables; 0: until interrupted. */
     const char *sort;           /* A row of top.def; null: the first. */
     bool by_tenant;             /* One row for all VMs of a tenant. */
-    const char *tenant;         /* Of this alone; null: of all. */
+    uint32_t tenant;            /* Of this alone; 0: of all. */
     unsigned int rows;          /* At most; 0: all. */
 };
 

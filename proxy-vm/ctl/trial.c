@@ -164,16 +164,17 @@ is_capture(FILE *file)
 static char *
 read_origin(struct trial *t)
 {
-    const char *tenant = t->options->tenant;
+    uint32_t tenant = t->options->tenant;
 
     t->has_vm = t->options->vm && uuid_bytes_parse(t->options->vm, t->vm);
     if (!tenant) {
         t->tenant = (t->config->tenants_count == 1 ? t->config->tenants[0].id
                      : 0);
-    } else if (!config_parse_uint(tenant, &t->tenant)
-               || !config_find_tenant(t->config, t->tenant)) {
-        return xasprintf("--tenant: there is no tenant \"%s\" in %s; give the "
-                         "number of one.", tenant, t->options->config);
+    } else if (!config_find_tenant(t->config, tenant)) {
+        return xasprintf("--tenant: there is no tenant %"PRIu32" in %s; give "
+                         "the number of one.", tenant, t->options->config);
+    } else {
+        t->tenant = tenant;
     }
     return NULL;
 }

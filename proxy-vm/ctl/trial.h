@@ -16,7 +16,7 @@ struct trial_options {
     const char *config;         /* sluice.yaml. */
     const char *file;           /* Null: the line is 'line'. */
     const char *line;
-    const char *tenant;         /* Whose lines without a tunnel are; null: of
+    uint32_t tenant;            /* Whose lines without a tunnel are; 0: of
                                  * the only one. */
     const char *vm;             /* Name or UUID of the VM likewise, and name of
                                  * those without context; may be null. */

@@ -75,7 +75,8 @@ def what_is_not_known_has_a_sentence():
                 (("get", "web", "--at", "yesterday"), 2, "is not a time"),
                 (("get",), 2, "give one VM"),
                 (("stats", "web"), 2, "it takes nothing else"),
-                (("stats", "--at", "10m"), 2, "--at is for get"),
+                (("stats", "--at", "10m"), 2, "--at: it is for context get, not "
+                 "for context stats"),
                 (("explode",), 2, "there is no command")):
             result = p.ctl("context", *args)
             equal((result.returncode, text in result.stderr), (status, True))

@@ -170,12 +170,13 @@ def sluicectl_says_what_is_wrong():
              "directory; is it running?\n"),
             (["--socket", "/" + 200 * "x", "status"], 1,
              f"sluicectl: can't reach sluiced at /{200 * 'x'}: File name too "
-             "long; is it running?\n"),
-            ([], 2, "sluicectl: give one command; see 'sluicectl --help'.\n"),
-            (["a", "b"], 2,
-             "sluicectl: give one command; see 'sluicectl --help'.\n"),
-            (["state"], 2, "sluicectl: there is no command \"state\"; see "
-             "'sluicectl --help'.\n")):
+             "long; give a path of at most 107 bytes.\n"),
+            ([], 2, "sluicectl: there is no command; see 'sluicectl --help'."
+             "\n"),
+            (["a", "b"], 2, "sluicectl: there is no command \"a\"; see "
+             "'sluicectl --help'.\n"),
+            (["stats"], 2, "sluicectl: there is no command \"stats\", but "
+             "there is status; see 'sluicectl --help'.\n")):
         result = subprocess.run([SLUICECTL, *args], capture_output=True,
                                 text=True, check=False)
         equal((result.returncode, result.stderr), (status, sentence))

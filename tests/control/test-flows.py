@@ -222,7 +222,8 @@ def what_cannot_be_printed_is_refused():
              "'_' and '-', not digits alone.")):
         result = SWITCH.flows(*options)
         equal((result.returncode, result.stdout, result.stderr),
-              (1, "", f"sluicectl: {sentence}\n"))
+              (2 if sentence.startswith("--") else 1, "",
+               f"sluicectl: {sentence}\n"))
 
 
 def flows_for_our_action_name_what_they_need():
@@ -273,7 +274,7 @@ def what_our_action_cannot_do_is_refused():
              "or \"resubmit(,1)\".")):
         result = SWITCH.flows("--action", *options)
         equal((result.returncode, result.stdout, result.stderr),
-              (1, "", f"sluicectl: {sentence}\n"))
+              (2, "", f"sluicectl: {sentence}\n"))
 
 
 def a_file_without_ports_is_refused():

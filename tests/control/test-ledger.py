@@ -222,8 +222,14 @@ def the_books_can_be_asked_for_term_by_term():
                      "- dropped: sequence-replayed", "= difference"):
             assert line in text.stdout, text.stdout
         assert "Tenant 8" not in text.stdout, text.stdout
-        none = s.ctl("--json", "ledger", "--vm", "no-such")
-        equal(json.loads(none.stdout)["vms"], [])
+        for args, words in (
+                (["--vm", "no-such"], "no virtual machine \"no-such\" has "
+                 "sent; see \"sluicectl vms\"."),
+                (["--tenant", "9"], "there are no books of a tenant 9; see "
+                 "\"sluicectl tenants\".")):
+            none = s.ctl("ledger", "--check", *args)
+            equal((none.returncode, none.stdout, none.stderr),
+                  (1, "", f"sluicectl: {words}\n"))
 
         # Books that are wrong are told: a batch that nobody counted.
         spool = s.dir + "/deep/spool/7/main/"
@@ -246,7 +252,13 @@ def draining_waits_until_all_is_out():
         s.start()
         send(s, 1, 2, 3)
         wait_for_books(s, received=3, open=3)
-        equal(s.ctl("drain").returncode, 0)
+        wrong = s.ctl("drain", "--tenant", "9")
+        equal((wrong.returncode, wrong.stdout), (1, ""))
+        assert "no books of a tenant 9" in wrong.stderr, wrong
+        done = s.ctl("--json", "drain", "--tenant", "7")
+        equal((done.returncode, done.stderr), (0, ""))
+        equal([(b["tenant"], b["open"], b["spooled"])
+               for b in json.loads(done.stdout)["ledger"]], [(7, 0, 0)])
         equal(sorted(server.numbers), [1, 2, 3])
         wait_for_books(s, received=3, shipped=3, open=0, spooled=0)
         s.write(s.config, s.read(s.config).replace(f":{server.port}", ":9"))

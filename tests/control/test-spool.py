@@ -159,9 +159,9 @@ def a_name_that_is_none_goes_nowhere():
                "7/main/ 1-0", "7/main/+1-0")
         for name in bad:
             for verb in ("show", "export", "replay", "drop"):
-                result = s.ctl("spool", verb, name, "--yes")
+                result = s.ctl("spool", verb, name)
                 equal((name, result.returncode, result.stdout),
-                      (name, 1, ""))
+                      (name, 2, ""))
                 assert "is not the name of a batch" in result.stderr, result
         none = s.ctl("spool", "show", "7/main/9-9")
         equal(none.returncode, 1)

@@ -108,7 +108,7 @@ def what_is_wrong_is_said():
                             (["--grep", "(((a{1,30000}){1,30000}){1,30000})"],
                              "--grep: ")):
             done = tail(s, *args)
-            equal((args, done.returncode), (args, 1))
+            equal((args, done.returncode), (args, 2))
             assert words in done.stderr, (args, done)
         equal(s.stop(), 0)
 

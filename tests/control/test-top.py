@@ -66,7 +66,7 @@ def rows_can_be_chosen():
                 (["--tenant", "x"], "--tenant: \"x\" is not the number of a "
                  "tenant.")):
             done = top(s, *args)
-            equal((done.returncode, done.stderr), (1, f"sluicectl: {words}\n"))
+            equal((done.returncode, done.stderr), (2, f"sluicectl: {words}\n"))
         equal(top(s, "--count", "few").returncode, 2)
         equal(s.stop(), 0)
 

@@ -60,7 +60,43 @@ for program in sluiced sluicectl \
 done
 
 wrong 2 "is not an option" sluiced more
-wrong 2 "give one command" sluicectl
+wrong 2 "there is no command; see" sluicectl
+wrong 2 "there is no command \"statu\", but there is status" sluicectl statu
+wrong 2 "there is no command \"rules tset\", but there is test" sluicectl \
+    rules tset x
+wrong 2 "context: it takes one of get, stats, refresh, diff" sluicectl context
+wrong 2 "status: \"more\" is too much" sluicectl status more
+wrong 2 "explain: give a line, or --pcap with a file" sluicectl explain
+wrong 2 "explain: \"b\" is too much; give one line, in quotes" sluicectl \
+    explain a b
+wrong 2 "rules test: give a file" sluicectl rules test
+wrong 2 "--tenant: it is for ledger, drain, top, tail," sluicectl \
+    tenants --tenant 7
+wrong 2 "and explain, not for tenants; leave it out" sluicectl \
+    tenants --tenant 7
+wrong 2 "--json: it is for status," sluicectl --json flows
+wrong 2 "--lines: it is for tail, not for top" sluicectl top -n 3
+wrong 2 "--tenant: \"x\" is not the number of a tenant" sluicectl \
+    ledger --tenant x
+wrong 2 "--tenant: \"0\" is not the number of a tenant" sluicectl \
+    ledger --tenant 0
+wrong 2 "--rate: it is for flows with --action" sluicectl flows --rate 500
+wrong 2 "--watch: 0 is not a number of seconds from 1 to 86400" sluicectl \
+    status --watch=0
+wrong 2 "--interval: 86401 is not a number of seconds" sluicectl top \
+    --interval 86401
+wrong 2 "--watch is for commands that print a state" sluicectl reload --watch
+wrong 2 "--sort: there is no \"speed\"" sluicectl top --sort speed
+wrong 2 "--severity: there is no \"bad\"" sluicectl tail --severity bad
+wrong 2 "--facility: there is no \"bad\"" sluicectl tail --facility bad
+wrong 2 "--grep: " sluicectl tail --grep "("
+wrong 2 "\"7\" is not the name of a batch" sluicectl spool show 7
+wrong 2 "spool show: name batches" sluicectl spool show
+wrong 2 "spool list: \"7/a/1-1\" is too much" sluicectl spool list 7/a/1-1
+wrong 2 "or choose them by options, not both" sluicectl spool drop 7/a/1-1 \
+    --tenant 8 --yes
+wrong 2 "or by --tenant and --queue" sluicectl spool drop --tenant 8 --yes
+wrong 1 "is it running?" sluicectl --socket "$dir/none" status
 
 wrong 2 "give --config, or --static and --snapshot" sluice-context
 wrong 2 "give one or the other" sluice-context --config a --static b

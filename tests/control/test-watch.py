@@ -140,13 +140,15 @@ def the_exit_status_says_what_became_of_it():
         s.write(s.config, "nonsense: 1\n")
         for words in (["reload"], ["--json", "reload"],
                       ["spool", "show", "7/main/1-1"], ["context", "get", "x"],
-                      ["ledger", "--tenant", "x"]):
+                      ["ledger", "--tenant", "9"]):
             done = s.ctl(*words)
             equal((words, done.returncode), (words, 1))
             assert done.stderr.startswith("sluicectl: "), done
         for words in ([], ["no-such"], ["status", "twice"], ["--no-such"],
                       ["--timeout", "long", "drain"], ["spool", "list", "x"],
-                      ["spool", "drop"], ["context", "get"]):
+                      ["spool", "drop"], ["context", "get"],
+                      ["ledger", "--tenant", "x"], ["vms", "--tenant", "7"],
+                      ["top", "--sort", "age"], ["status", "--watch=0"]):
             done = s.ctl(*words)
             equal((words, done.returncode, done.stdout), (words, 2, ""))
             assert "sluicectl" in done.stderr, done

@@ -62,10 +62,17 @@ def programs():
             yield path.relative_to(TOP), text, f"{name}.8"
 
 
+def ctl_options():
+    return set(re.findall(r'^OPTION\(\w+, "([\w-]+)"',
+                          read("proxy-vm/ctl/options.def"), re.MULTILINE))
+
+
 def options_are_told():
     for path, text, manual in programs():
         taken = {"--" + name: value for name, value in re.findall(
             r'\{\s*"([\w-]+)",\s*\w+_argument,\s*NULL,\s*(\S+)\s*\}', text)}
+        if path.parent.name == "ctl":
+            taken.update({"--" + name: name for name in ctl_options()})
         roff = plain((MAN / manual).read_text(encoding="utf-8"))
         told = {"-" + x for line in roff.splitlines() if "Fl " in line
                 for x in re.findall(r"(?<= )-[a-z][a-z-]*", line)}
@@ -87,7 +94,9 @@ def options_are_told():
 # Commands of sluicectl.
 
 def commands():
-    ret = {"rules test", "top", "tail", "flows", "explain"}
+    ret = {f"{group} {name}".strip() for group, name in re.findall(
+        r'^COMMAND\("(\w*)", "(\w+)"\)', read("proxy-vm/ctl/commands.def"),
+        re.MULTILINE)}
     ret.update(names("proxy-vm/common/control-verbs.def", "VERB"))
     for group in ("spool", "context"):
         ret |= {f"{group} {name}" for name in names(
@@ -107,8 +116,7 @@ def commands_are_told():
         yield f"docs/man/sluicectl.8: does not tell the command {x}"
     for x in sorted(told - there):
         yield f"docs/man/sluicectl.8: there is no command {x}"
-    taken = set(re.findall(r'\{\s*"([\w-]+)",\s*(?:no|required|optional)_',
-                           read("proxy-vm/ctl/options.c")))
+    taken = ctl_options() | {"help", "version"}
     for path, text in documents():
         for line in re.findall(r"\bsluicectl ((?:-{0,2}[\w=./,:-]+ ?)+)",
                                text):
