@@ -197,7 +197,16 @@ compile(const char *const *patterns, const unsigned int *ids, size_t n,
         sentence = copy("Hyperscan needs a processor with SSSE3");
     } else if (hs_compile_multi(patterns, flags, ids, n, HS_MODE_BLOCK, NULL,
                                 ret, &complaint) != HS_SUCCESS) {
-        sentence = copy(complaint ? complaint->message : "out of memory");
+        sentence = copy(!complaint ? "out of memory"
+                        /* Its own sentence advises a flag of its library. */
+                        : strstr(complaint->message, "empty buffer")
+                        ? "the pattern matches an empty text, so that every "
+                        "line has it" : complaint->message);
+        /* What is made of it goes on behind it. */
+        size_t size = strlen(sentence);
+        if (size && sentence[size - 1] == '.') {
+            sentence[size - 1] = '\0';
+        }
     }
     hs_free_compile_error(complaint);
     free(flags);
