@@ -538,6 +538,7 @@ tests_unit_test_render_SOURCES = \
 	proxy-vm/ctl/render-json.c \
 	proxy-vm/ctl/render-spool.c \
 	proxy-vm/ctl/render.c \
+	proxy-vm/ctl/screen.c \
 	proxy-vm/ctl/table.c \
 	tests/unit/test-render.c \
 	tests/unit/unit.h
@@ -598,6 +599,14 @@ tests_unit_test_spool_command_SOURCES = \
 	tests/unit/unit.h
 tests_unit_test_spool_command_CPPFLAGS = $(MASTER_CPPFLAGS)
 tests_unit_test_spool_command_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test-screen
+tests_unit_test_screen_SOURCES = \
+	proxy-vm/ctl/screen.c \
+	tests/unit/test-screen.c \
+	tests/unit/unit.h
+tests_unit_test_screen_CPPFLAGS = $(MASTER_CPPFLAGS) \
+	-I$(srcdir)/proxy-vm/ctl
+tests_unit_test_screen_LDADD = $(MASTER_LIBS) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test-answer
 tests_unit_test_answer_SOURCES = \
 	tests/unit/test-answer.c \

@@ -35,6 +35,8 @@ proxy_vm_sluicectl_SOURCES = \
 	proxy-vm/ctl/rules-trial.h \
 	proxy-vm/ctl/trial.c \
 	proxy-vm/ctl/trial.h \
+	proxy-vm/ctl/screen.c \
+	proxy-vm/ctl/screen.h \
 	proxy-vm/ctl/sluicectl.c \
 	proxy-vm/ctl/spool-batches.c \
 	proxy-vm/ctl/spool-batches.h \

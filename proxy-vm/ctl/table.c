@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "openvswitch/dynamic-string.h"
-#include "utf8.h"
+#include "screen.h"
 #include "util.h"
 
 void
@@ -91,25 +91,11 @@ table_add_age(struct table *t, uint64_t since_ns, uint64_t now_ns)
              : format_duration(now_ns > since_ns ? now_ns - since_ns : 0));
 }
 
-/* Columns on a terminal, one for each character. */
-static size_t
-width_of(const char *s)
-{
-    struct cursor c = cursor_of(slice_from_string(s));
-    size_t n = 0;
-
-    while (c.left) {
-        utf8_take(&c);
-        n++;
-    }
-    return n;
-}
-
 static void
 put_cell(struct ds *s, const struct table_column *column, const char *cell,
          size_t width, bool last)
 {
-    size_t pad = width - width_of(cell);
+    size_t pad = width - screen_width_of(cell);
 
     if (column->align == TABLE_RIGHT) {
         ds_put_char_multiple(s, ' ', pad);
@@ -141,9 +127,9 @@ table_format(const struct table *t, const char *empty, struct ds *s)
     }
 
     for (size_t i = 0; i < t->n_columns; i++) {
-        widths[i] = width_of(t->columns[i].heading);
+        widths[i] = screen_width_of(t->columns[i].heading);
         for (size_t row = 0; row < n_rows; row++) {
-            widths[i] = MAX(widths[i], width_of(cell_at(t, row, i)));
+            widths[i] = MAX(widths[i], screen_width_of(cell_at(t, row, i)));
         }
     }
     for (size_t i = 0; i < t->n_columns; i++) {

@@ -16,6 +16,7 @@
 #include "openvswitch/json.h"
 #include "openvswitch/shash.h"
 #include "render-json.h"
+#include "screen.h"
 #include "table.h"
 #include "timeval.h"
 #include "util.h"
@@ -25,13 +26,16 @@ enum {
 #define RATE(FIELD, NAME, HEADING) RATE_##FIELD,
 #include "top.def"
 #undef RATE
-    N_RATES
+    N_RATES,
+    LAG = N_RATES,              /* By which rows can be sorted, too. */
+    N_KEYS
 };
 
-static const char *const rate_names[] = {
+static const char *const key_names[N_KEYS] = {
 #define RATE(FIELD, NAME, HEADING) NAME,
 #include "top.def"
 #undef RATE
+    "lag",
 };
 
 /* Who sends. */
@@ -44,7 +48,9 @@ struct row {
     unsigned int n_vms;
     uint64_t counts[N_RATES];
     uint64_t last_ns;           /* Unix epoch: when the latest packet came. */
-    double rates[N_RATES];      /* Each second, since the look before. */
+    double keys[N_KEYS];        /* Rates, each second since the look before;
+                                 * and in seconds, how long the tenant's oldest
+                                 * batch waits for its servers. */
 };
 
 /* A look at all of them. */
@@ -103,15 +109,57 @@ add_vm(struct look *look, const Sluice__Vm *vm, bool by_tenant)
     free(mac);
 }
 
-/* Asks sluiced.  Returns null and '*look', or a malloc()ed sentence. */
+/* Asks sluiced.  Returns null and '*ret', or a malloc()ed sentence. */
+static char *
+ask(const struct top_options *o, Sluice__Verb verb, Sluice__Response **ret)
+{
+    char *sentence = client_ask(o->socket, verb, ret);
+
+    if (!sentence && (*ret)->error[0]) {
+        sentence = xstrdup((*ret)->error);
+        control_free_response(*ret);
+        *ret = NULL;
+    }
+    return sentence;
+}
+
+/* Sets the lag of each row to that of its tenant's queues that is longest, and
+ * the name of a whole tenant. */
+static void
+add_tenants(struct look *look, const Sluice__Response *tenants, bool by_tenant)
+{
+    uint64_t now_ns = time_wall_usec() * 1000ULL;
+    struct shash_node *node;
+
+    SHASH_FOR_EACH (node, &look->rows) {
+        struct row *row = node->data;
+
+        for (size_t i = 0; i < tenants->n_tenants; i++) {
+            const Sluice__Tenant *t = tenants->tenants[i];
+            if (t->id != row->tenant) {
+                continue;
+            } else if (by_tenant && !row->name[0]) {
+                free(row->name);
+                row->name = xstrdup(t->name);
+            }
+            /* A clock may have been set back. */
+            if (t->oldest_ns && t->oldest_ns < now_ns) {
+                row->keys[LAG] = MAX(row->keys[LAG],
+                                     (now_ns - t->oldest_ns) / 1e9);
+            }
+        }
+    }
+}
+
+/* Takes a look.  Returns null and '*look', or a malloc()ed sentence. */
 static char *
 take_look(const struct top_options *o, struct look *look)
 {
-    Sluice__Response *response = NULL;
-    char *sentence = client_ask(o->socket, SLUICE__VERB__VMS, &response);
+    Sluice__Response *response = NULL, *tenants = NULL;
+    char *sentence = ask(o, SLUICE__VERB__VMS, &response);
 
-    if (!sentence && response->error[0]) {
-        sentence = xstrdup(response->error);
+    if (!sentence) {
+        sentence = ask(o, SLUICE__VERB__TENANTS, &tenants);
     }
     if (!sentence) {
         look->at_ms = time_msec();
@@ -121,9 +169,13 @@ take_look(const struct top_options *o, struct look *look)
                 add_vm(look, response->vms[i], o->by_tenant);
             }
         }
+        add_tenants(look, tenants, o->by_tenant);
     }
     if (response) {
         control_free_response(response);
+    }
+    if (tenants) {
+        control_free_response(tenants);
     }
     return sentence;
 }
@@ -142,21 +194,21 @@ compare(const struct look *before, struct look *now)
 
         for (int i = 0; i < N_RATES; i++) {
             uint64_t start = old ? old->counts[i] : 0;
-            row->rates[i] = (row->counts[i] - (start <= row->counts[i]
+            row->keys[i] = (row->counts[i] - (start <= row->counts[i]
                                                ? start : 0)) / s;
         }
     }
 }
 
-/* The rate that rows are sorted by, for qsort(). */
-static int sort_rate;
+/* What rows are sorted by, for qsort(). */
+static int sort_key;
 
 static int
 compare_rows(const void *a_, const void *b_)
 {
     const struct shash_node *const *a = a_, *const *b = b_;
     const struct row *x = (*a)->data, *y = (*b)->data;
-    double difference = y->rates[sort_rate] - x->rates[sort_rate];
+    double difference = y->keys[sort_key] - x->keys[sort_key];
 
     return (difference ? (difference < 0 ? -1 : 1)
             : strcmp((*a)->name, (*b)->name));
@@ -164,11 +216,11 @@ compare_rows(const void *a_, const void *b_)
 
 /* Returns the rows of 'look', to be freed; null if there are none. */
 static const struct shash_node **
-sort_rows(const struct look *look, int rate)
+sort_rows(const struct look *look, int key)
 {
     const struct shash_node **nodes = shash_sort(&look->rows);
 
-    sort_rate = rate;
+    sort_key = key;
     if (nodes) {
         qsort(nodes, shash_count(&look->rows), sizeof *nodes, compare_rows);
     }
@@ -181,15 +233,16 @@ put_table(const struct top_options *o, const struct shash_node **nodes,
 {
     static const struct table_column columns[] = {
         { "TENANT", TABLE_RIGHT },
-        { "VMS", TABLE_RIGHT },
-        { "NAME", TABLE_LEFT },
-        { "VM", TABLE_LEFT },
-        { "HOST", TABLE_LEFT },
-        { "PORT", TABLE_RIGHT },
-        { "LATEST", TABLE_RIGHT },
 #define RATE(FIELD, NAME, HEADING) { HEADING, TABLE_RIGHT },
 #include "top.def"
 #undef RATE
+        { "LAG", TABLE_RIGHT },
+        { "LATEST", TABLE_RIGHT },
+        { "VMS", TABLE_RIGHT },
+        { "NAME", TABLE_LEFT },
+        { "HOST", TABLE_LEFT },
+        { "PORT", TABLE_RIGHT },
+        { "VM", TABLE_LEFT },
     };
     uint64_t now_ns = time_wall_usec() * 1000ULL;
     struct table t;
@@ -199,23 +252,26 @@ put_table(const struct top_options *o, const struct shash_node **nodes,
         const struct row *row = nodes[i]->data;
 
         table_add(&t, "%"PRIu32, row->tenant);
+        for (int j = 0; j < N_RATES; j++) {
+            if (j == RATE_bytes) {
+                table_add_bytes(&t, row->keys[j]);
+            } else {
+                table_add(&t, "%.1f", row->keys[j]);
+            }
+        }
+        char *lag = format_duration(row->keys[LAG] * 1e9);
+        table_add(&t, "%s", lag);
+        free(lag);
+        table_add_age(&t, row->last_ns, now_ns);
         table_add(&t, "%u", row->n_vms);
         table_add(&t, "%s", row->name);
-        table_add(&t, "%s", row->vm);
         table_add(&t, "%s", row->host);
         if (o->by_tenant) {
             table_add(&t, "%s", "");
         } else {
             table_add(&t, "%"PRIu32, row->port);
         }
-        table_add_age(&t, row->last_ns, now_ns);
-        for (int j = 0; j < N_RATES; j++) {
-            if (j == RATE_bytes) {
-                table_add_bytes(&t, row->rates[j]);
-            } else {
-                table_add(&t, "%.1f", row->rates[j]);
-            }
-        }
+        table_add(&t, "%s", row->vm);
     }
     table_format(&t, "No virtual machine has sent anything yet.", out);
     table_destroy(&t);
@@ -239,9 +295,10 @@ put_json(const struct shash_node **nodes, size_t n, struct ds *out)
         json_object_put(json, "port", json_integer_create(row->port));
         json_object_put(json, "last_ns", json_integer_create(row->last_ns));
         for (int j = 0; j < N_RATES; j++) {
-            json_object_put(json, rate_names[j],
-                            json_real_create(row->rates[j]));
+            json_object_put(json, key_names[j],
+                            json_real_create(row->keys[j]));
         }
+        json_object_put(json, "lag_s", json_real_create(row->keys[LAG]));
         json_array_add(rows, json);
     }
     json_object_put(all, "time_ns",
@@ -253,18 +310,18 @@ put_json(const struct shash_node **nodes, size_t n, struct ds *out)
 }
 
 static char *
-find_rate(const char *name, int *ret)
+find_key(const char *name, int *ret)
 {
     struct ds known = DS_EMPTY_INITIALIZER;
 
-    for (int i = 0; i < N_RATES; i++) {
-        if (!name || !strcmp(name, rate_names[i])) {
+    for (int i = 0; i < N_KEYS; i++) {
+        if (!name || !strcmp(name, key_names[i])) {
             ds_destroy(&known);
             *ret = i;
             return NULL;
         }
-        ds_put_format(&known, "%s%s", !i ? "" : i + 1 < N_RATES ? ", " : " or ",
-                      rate_names[i]);
+        ds_put_format(&known, "%s%s", !i ? "" : i + 1 < N_KEYS ? ", " : " or ",
+                      key_names[i]);
     }
     char *sentence = xasprintf("--sort: there is no \"%s\"; sort by %s.", name,
                                ds_cstr(&known));
@@ -274,9 +331,9 @@ find_rate(const char *name, int *ret)
 
 /* Shows 'look'.  Returns false if standard output can't be written. */
 static bool
-show(const struct top_options *o, const struct look *look, int rate)
+show(const struct top_options *o, const struct look *look, int key)
 {
-    const struct shash_node **nodes = sort_rows(look, rate);
+    const struct shash_node **nodes = sort_rows(look, key);
     size_t n = shash_count(&look->rows);
     struct ds out = DS_EMPTY_INITIALIZER;
 
@@ -284,11 +341,14 @@ show(const struct top_options *o, const struct look *look, int rate)
     if (o->json) {
         put_json(nodes, n, &out);
     } else {
-        watch_clear();
         put_table(o, nodes, n, &out);
     }
-    bool ok = (fwrite(ds_cstr(&out), 1, out.length, stdout) == out.length
-               && !fflush(stdout));
+    if (!o->json && screen_is_there()) {
+        screen_show(ds_cstr(&out));
+    } else {
+        fputs(ds_cstr(&out), stdout);
+    }
+    bool ok = !fflush(stdout) && !ferror(stdout);
     ds_destroy(&out);
     free(nodes);
     return ok;
@@ -300,9 +360,9 @@ top_run(const struct top_options *o)
     struct look looks[2];
     struct look *before = &looks[0], *now = &looks[1];
     bool ok = true;
-    int rate = 0;
+    int key = 0;
 
-    char *sentence = find_rate(o->sort, &rate);
+    char *sentence = find_key(o->sort, &key);
     if (!sentence) {
         sentence = take_look(o, before);
     }
@@ -318,7 +378,7 @@ top_run(const struct top_options *o)
             struct look *next = before;
 
             compare(before, now);
-            ok = show(o, now, rate);
+            ok = show(o, now, key);
             look_destroy(before);
             before = now;
             now = next;

@@ -12,10 +12,8 @@
 #include <unistd.h>
 
 #include "render-json.h"
+#include "screen.h"
 #include "util.h"
-
-/* Brings the cursor to the top of a terminal, and clears what is there. */
-#define CLEAR_SCREEN "\033[H\033[J"
 
 static void
 on_interrupt(int signal OVS_UNUSED)
@@ -31,14 +29,6 @@ watch_end_by_interrupt(void)
     sigaction(SIGINT, &action, NULL);
 }
 
-void
-watch_clear(void)
-{
-    if (isatty(STDOUT_FILENO)) {
-        fputs(CLEAR_SCREEN, stdout);
-    }
-}
-
 int
 watch_flush(int status)
 {
@@ -50,10 +40,32 @@ watch_flush(int status)
     return status;
 }
 
+/* Calls 'show' and has the screen show what it prints. */
+static int
+show_on_screen(int (*show)(void *aux), void *aux)
+{
+    FILE *out = stdout;
+    char *text = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&text, &size);
+
+    if (!memory) {
+        out_of_memory();
+    }
+    stdout = memory;
+    int status = show(aux);
+    stdout = out;
+    fclose(memory);
+    screen_show(text);
+    free(text);
+    return status;
+}
+
 int
 watch_run(unsigned int interval_s, bool json, int (*show)(void *aux),
           void *aux)
 {
+    bool on_screen = !json && screen_is_there();
     int status = EXIT_SUCCESS;
 
     watch_end_by_interrupt();
@@ -61,14 +73,12 @@ watch_run(unsigned int interval_s, bool json, int (*show)(void *aux),
     for (bool first = true; !status; first = false) {
         if (!first) {
             xnanosleep(interval_s * UINT64_C(1000000000));
-            if (!json && !isatty(STDOUT_FILENO)) {
+            if (!json && !on_screen) {
                 putchar('\n');
             }
         }
-        if (!json) {
-            watch_clear();
-        }
-        status = watch_flush(show(aux));
+        status = watch_flush(on_screen ? show_on_screen(show, aux)
+                             : show(aux));
     }
     return status;
 }

@@ -2,7 +2,8 @@
  *
  * '--watch': what a command shows, again and again.
  *
- * On a terminal each time takes the place of the one before; elsewhere an
+ * On a terminal each time takes the place of the one before, and what it has
+ * no room for is left out; elsewhere an
  * empty line stands between them, or with JSON nothing, since each is a line.
  *
  * Runs in: sluicectl. */
@@ -14,10 +15,6 @@
 /* Has the process end well at the next SIGINT: whoever looks on has seen
  * enough. */
 void watch_end_by_interrupt(void);
-
-/* Clears the screen if standard output is a terminal, together with what is
- * printed next. */
-void watch_clear(void);
 
 /* Writes what is left for standard output.  Returns 'status', or that of
  * failure if what was printed could not be written; says so once. */

@@ -75,8 +75,8 @@ check "what may stand behind a command" offers "drop export list replay show" \
     spool ""
 check "what an option takes is no command" offers \
     "drop export list replay show" --socket /run/x spool --tenant 3 ""
-check "an option has values" offers "bytes dropped lines lost redactions" \
-    top --sort ""
+check "an option has values" offers \
+    "bytes dropped lag lines lost redactions" top --sort ""
 check "an option that takes a file" offers files --config ""
 check "rules are tested" offers test rules ""
 check "on a file" offers files rules test ""

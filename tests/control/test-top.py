@@ -57,12 +57,13 @@ def rows_can_be_chosen():
             assert word in text, text
         row = json.loads(top(s, "--json", "--by-tenant", "--interval", "1",
                              "--count", "1").stdout)["top"][0]
-        equal((row["tenant"], row["vms"], row["vm"]), (7, 1, ""))
+        equal((row["tenant"], row["vms"], row["vm"], row["name"]),
+              (7, 1, "", "tenant-7"))
         equal(json.loads(top(s, "--json", "--tenant", "8", "--interval", "1",
                              "--count", "1").stdout)["top"], [])
         for args, words in (
                 (["--sort", "age"], "--sort: there is no \"age\"; sort by "
-                 "lines, bytes, lost, dropped or redactions."),
+                 "lines, bytes, lost, dropped, redactions or lag."),
                 (["--tenant", "x"], "--tenant: \"x\" is not the number of a "
                  "tenant.")):
             done = top(s, *args)
@@ -83,12 +84,50 @@ def a_terminal_is_cleared_and_a_file_is_not():
         os.close(master)
         assert text.startswith(b"\033[H\033[J"), text
         assert "\033" not in top(s, "--interval", "1", "--count", "1").stdout
+        # One that can't be cleared is not.
+        master, slave = pty.openpty()
+        subprocess.run(args, stdout=slave, check=True,
+                       env={**os.environ, "TERM": "dumb"})
+        text = os.read(master, 4096)
+        os.close(slave)
+        os.close(master)
+        assert b"\033" not in text and b"No virtual machine" in text, text
         equal(s.stop(), 0)
         assert "can't reach sluiced" in top(s).stderr
+
+
+def a_tenant_whose_server_is_down_lags():
+    server = Server()
+    with with_server(server, tenants=(7, 8),
+                     extra="batch:\n  max-delay-ms: 20\n") as s:
+        text = s.read(s.config)
+        where = text.index("id: 8")
+        s.write(s.config, text[:where]
+                + text[where:].replace(f":{server.port}", ":9"))
+        s.start()
+        for tenant in (7, 8):
+            stream = Stream(s.port, tenant)
+            stream.start()
+            wait_for("a VM", lambda tenant=tenant: [
+                vm for vm in s.ask("vms")["vms"] if vm["tenant"] == tenant])
+            stream.stop()
+
+        def first():
+            done = top(s, "--json", "--sort", "lag", "--interval", "1",
+                       "--count", "1")
+            rows = json.loads(done.stdout)["top"]
+            equal(len(rows), 2)
+            assert rows[0]["lag_s"] >= rows[1]["lag_s"], rows
+            return rows[0]
+
+        wait_for("a lag", lambda: first()["tenant"] == 8
+                 and first()["lag_s"] > 1)
+        equal(s.stop(), 0)
 
 
 main([
     rates_are_what_comes,
     rows_can_be_chosen,
     a_terminal_is_cleared_and_a_file_is_not,
+    a_tenant_whose_server_is_down_lags,
 ])

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # sluicectl --watch, and what sluicectl's exit status says.
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
+import termios
 
 from harness import LIMIT_S, SLUICECTL, SOURCE, Sluiced, equal, main
 
@@ -81,6 +84,26 @@ def a_terminal_is_redrawn():
         equal(watch.wait(LIMIT_S), 0)
         os.close(slave)
         os.close(master)
+        equal(s.stop(), 0)
+
+
+def a_small_terminal_has_as_much_as_fits():
+    with Sluiced() as s:
+        s.start()
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 6, 30, 0,
+                                                           0))
+        watch = start(s, "--watch=1", "status", stdout=slave)
+        data = read_until(master,
+                          lambda data: data.count(b"\033[H\033[J") >= 2)
+        watch.send_signal(signal.SIGINT)
+        equal(watch.wait(LIMIT_S), 0)
+        os.close(slave)
+        os.close(master)
+        lines = data.decode().split("\033[H\033[J")[1].splitlines()
+        equal(len(lines), 5)
+        equal(max(map(len, lines)), 30)
+        assert re.fullmatch(r"\(\d+ more lines\)", lines[-1]), lines
         equal(s.stop(), 0)
 
 
@@ -159,6 +182,7 @@ main([
     a_state_is_printed_again_until_interrupted,
     json_is_a_line_each_time,
     a_terminal_is_redrawn,
+    a_small_terminal_has_as_much_as_fits,
     it_ends_with_sluiced,
     it_is_for_every_state_and_for_nothing_else,
     what_cannot_be_written_fails,
