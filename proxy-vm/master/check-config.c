@@ -6,10 +6,13 @@
 
 #include "check-config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "host-keys.h"
+#include "openvswitch/dynamic-string.h"
 #include "proxy-config.h"
 #include "recipients.h"
 #include "redaction.h"
@@ -97,4 +100,47 @@ check_config(const char *path, char **ret_text, size_t *ret_size,
     *ret_size = size;
     *ret = config;
     return NULL;
+}
+
+/* Appends a line if there is no file 'name', which may be null. */
+static void
+look_for(const char *name, const char *path, const char *text, size_t size,
+         struct ds *out)
+{
+    if (name && access(name, R_OK)) {
+        char *sentence = locate(
+            xasprintf("%s cannot be read: %s.  What needs it waits until it "
+                      "can be.", name, ovs_strerror(errno)),
+            path, text, size);
+
+        ds_put_format(out, "%s\n", sentence);
+        free(sentence);
+    }
+}
+
+void
+check_config_later_files(const struct config *config, const char *path,
+                         const char *text, size_t size, struct ds *out)
+{
+    look_for(config->context.static_file, path, text, size, out);
+    for (unsigned int i = 0; i < config->managers_count; i++) {
+        const struct config_manager *m = &config->managers[i];
+
+        look_for(m->credentials_file, path, text, size, out);
+        look_for(m->ca_file, path, text, size, out);
+    }
+    for (unsigned int i = 0; i < config->hosts_count; i++) {
+        look_for(config->hosts[i].public_key_file, path, text, size, out);
+    }
+    for (unsigned int i = 0; i < config->tenants_count; i++) {
+        const struct config_tenant *tenant = &config->tenants[i];
+
+        for (unsigned int j = 0; j < tenant->destinations_count; j++) {
+            const struct config_destination *d = &tenant->destinations[j];
+
+            look_for(d->ca_file, path, text, size, out);
+            look_for(d->certificate_file, path, text, size, out);
+            look_for(d->key_file, path, text, size, out);
+        }
+    }
 }

@@ -132,21 +132,25 @@ check(const char *path, bool dump)
         free(sentence);
         return EXIT_FAILURE;
     }
-    free(text);
-    if (dump) {
-        struct ds out = DS_EMPTY_INITIALIZER;
 
+    struct ds out = DS_EMPTY_INITIALIZER;
+
+    if (dump) {
         config_dump(config, &out);
-        fputs(ds_cstr(&out), stdout);
-        ds_destroy(&out);
-        config_destroy(config);
-        return EXIT_SUCCESS;
+    } else {
+        check_config_later_files(config, path, text, size, &out);
+        fputs(ds_cstr(&out), stderr);
+        ds_clear(&out);
+        ds_put_format(&out, "%s: ok, %u tenant%s, %u host%s, GENEVE on %s "
+                      "port %"PRIu16"\n", path, config->tenants_count,
+                      config->tenants_count == 1 ? "" : "s",
+                      config->hosts_count,
+                      config->hosts_count == 1 ? "" : "s",
+                      config->tunnel.listen, config->tunnel.port);
     }
-    printf("%s: ok, %u tenant%s, %u host%s, GENEVE on %s port %"PRIu16"\n",
-           path, config->tenants_count,
-           config->tenants_count == 1 ? "" : "s",
-           config->hosts_count, config->hosts_count == 1 ? "" : "s",
-           config->tunnel.listen, config->tunnel.port);
+    fputs(ds_cstr(&out), stdout);
+    ds_destroy(&out);
+    free(text);
     config_destroy(config);
     return EXIT_SUCCESS;
 }

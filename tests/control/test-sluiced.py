@@ -34,6 +34,28 @@ def check_tells_good_from_bad():
         assert not os.path.exists(s.dir + "/run")
 
 
+def check_warns_of_files_that_are_read_later():
+    with Sluiced() as s:
+        there, absent = s.dir + "/there.pem", s.dir + "/absent.yaml"
+        s.write(there, "")
+        s.write_config(extra=f"context:\n  static-file: {absent}\n"
+                       "managers:\n- name: vc\n  kind: vsphere\n"
+                       "  server: 127.0.0.1:1\n"
+                       f"  credentials-file: {s.dir}/no\n"
+                       f"  ca-file: {there}\n")
+        result = subprocess.run([SLUICED, "--check", "--config", s.config],
+                                capture_output=True, text=True, check=False)
+        equal(result.returncode, 0)
+        assert ": ok, " in result.stdout, result
+        first, second = result.stderr.splitlines()
+        why = (" cannot be read: No such file or directory.  What needs it "
+               "waits until it can be.")
+        assert first.startswith(s.config + ":"), first
+        assert first.endswith("context.static-file: " + absent + why), first
+        assert second.endswith(
+            f"managers[0].credentials-file: {s.dir}/no" + why), second
+
+
 def wrong_usage_has_an_exit_status_of_its_own():
     for args in ([], ["--config"], ["--nonsense"], ["--config", "f", "x"]):
         result = subprocess.run([SLUICED, *args], capture_output=True,
@@ -567,6 +589,7 @@ def the_real_programs_run_together():
 
 main([
     check_tells_good_from_bad,
+    check_warns_of_files_that_are_read_later,
     wrong_usage_has_an_exit_status_of_its_own,
     each_program_is_started_with_its_arguments,
     directories_keys_and_running_configuration_are_there,
