@@ -138,6 +138,13 @@ memif_has_frame(const struct memif_memory *m, unsigned int ring,
     return n_filled(m, ring, taken) != 0;
 }
 
+bool
+memif_is_half_full(const struct memif_memory *m, unsigned int ring,
+                   uint16_t taken)
+{
+    return n_filled(m, ring, taken) > 1 << m->layout.log2_from >> 1;
+}
+
 enum memif_taken
 memif_take(const struct memif_memory *m, unsigned int ring, uint16_t taken,
            uint8_t *dst, size_t max, size_t *ret_size, uint16_t *ret_taken)

@@ -151,6 +151,10 @@ enum memif_taken memif_take(const struct memif_memory *, unsigned int ring,
 bool memif_has_frame(const struct memif_memory *, unsigned int ring,
                      uint16_t taken);
 
+/* Whether the server has filled more than half of the ring. */
+bool memif_is_half_full(const struct memif_memory *, unsigned int ring,
+                        uint16_t taken);
+
 /* Gives the buffers before 'taken' to the server: those that it has not yet,
  * 'given' being what was the last time, or what 'taken' began with, less all
  * of them. */

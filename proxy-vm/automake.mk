@@ -77,6 +77,8 @@ proxy_vm_libintake_a_SOURCES = \
 	proxy-vm/intake/record.h \
 	proxy-vm/intake/memif-control.c \
 	proxy-vm/intake/memif-control.h \
+	proxy-vm/intake/rx-queue.c \
+	proxy-vm/intake/rx-queue.h \
 	proxy-vm/intake/s1-receive-memif.c \
 	proxy-vm/intake/s1-receive-pcap.c \
 	proxy-vm/intake/s1-receive-private.h \

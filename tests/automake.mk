@@ -1007,9 +1007,19 @@ tests_fuzz_fuzz_host_report_LDADD = $(CONTEXT_LIBS)
 tests_fuzz_fuzz_host_report_LDFLAGS = $(FUZZ_LDFLAGS)
 # Memory shared with a switch.
 MEMIF_PEER = tests/memif-peer.c tests/memif-peer.h
-unit_tests += tests/unit/test-memif tests/unit/test-outer
+unit_tests += tests/unit/test-memif tests/unit/test-memif-queues \
+	tests/unit/test-outer
+tests_unit_test_memif_queues_SOURCES = \
+	$(MEMIF_PEER) \
+	tests/unit/memif-fixture.h \
+	tests/unit/test-memif-queues.c \
+	tests/unit/unit.h
+tests_unit_test_memif_queues_CPPFLAGS = $(PROXY_CPPFLAGS) \
+	-I$(srcdir)/proxy-vm/intake -I$(srcdir)/tests
+tests_unit_test_memif_queues_LDADD = $(INTAKE_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_memif_SOURCES = \
 	$(MEMIF_PEER) \
+	tests/unit/memif-fixture.h \
 	tests/unit/test-memif.c \
 	tests/unit/unit.h
 tests_unit_test_memif_CPPFLAGS = $(PROXY_CPPFLAGS) \

@@ -9,6 +9,9 @@
  * moment in both; then its slot knows how far the ring was read, and the next
  * process begins there.
  *
+ * A ring is small.  Once one is half full, all frames are taken out of all
+ * rings each time, and wait in queues (rx-queue.h), until these are empty.
+ *
  * Each connection has a file of its own: a switch that still writes to an
  * earlier one does so where nobody reads, and never where no memory is. */
 #include <config.h>
@@ -29,6 +32,7 @@
 #include "memif-control.h"
 #include "openvswitch/vlog.h"
 #include "outer.h"
+#include "rx-queue.h"
 #include "timeval.h"
 #include "util.h"
 
@@ -37,6 +41,8 @@ VLOG_DEFINE_THIS_MODULE(receive_memif);
 enum {
     MAX_FRAMES = 4 * N_SLOTS,   /* Looked at to fill the slots. */
     CONTROL_EVERY = 16,         /* Times of that, busy as we may be. */
+    DRAIN_FRAMES = 256,         /* Of a ring, before the switch has their
+                                 * buffers again. */
 };
 
 struct receive_memif {
@@ -50,6 +56,9 @@ struct receive_memif {
     size_t size;
     bool is_up;
     unsigned int n_fills;
+    struct rx_queues *queues;
+    unsigned int queue_turn;    /* The latest that was read. */
+    uint8_t frame[SLOT_SIZE];   /* On its way into a queue. */
 };
 
 static void
@@ -98,12 +107,20 @@ has_frames(const struct receive *r)
     return false;
 }
 
-/* Does away with the rings, whose frames are all done. */
+/* Whether there is one there, or in a queue. */
+static bool
+has_packets(const struct receive *r)
+{
+    return has_frames(r) || !rx_queues_are_empty(r->memif->queues);
+}
+
+/* Does away with the rings, whose frames are all done or in queues. */
 static void
 forget(struct receive *r)
 {
     struct receive_memif *m = r->memif;
 
+    rx_queues_begin_drain(m->queues);
     /* No slot says from now on how far a ring was read. */
     receive_prepare_slots(r);
     r->file->rings.layout.n_from = 0;
@@ -152,6 +169,55 @@ make(struct receive *r, const struct memif_layout *layout)
     return error;
 }
 
+/* A packet behind which the ring is at 'taken' has left 'ring'. */
+static void
+has_left(struct rx_ring_memory *rings, uint16_t ring, uint16_t taken)
+{
+    if (ring < rings->layout.n_from
+        && (int16_t) (taken - rings->taken[ring]) > 0) {
+        rings->taken[ring] = taken;
+    }
+}
+
+/* What is in a slot has left its ring or queue. */
+static void
+settle_slots(struct receive *r)
+{
+    for (size_t i = 0; i < N_SLOTS; i++) {
+        const struct rx_slot *slot = &r->file->slots[i];
+
+        if (r->file->headers[i].msg_len == NOT_FILLED) {
+            continue;
+        }
+        has_left(&r->file->rings, slot->ring, slot->taken);
+        if (slot->queue < RX_N_QUEUES
+            && (int64_t) (slot->queued - rx_queues_begin(r->memif->queues,
+                                                         slot->queue)) > 0) {
+            rx_queues_done(r->memif->queues, slot->queue, slot->queued);
+        }
+    }
+}
+
+/* What is in a queue has left its ring. */
+static void
+settle_queues(struct receive *r)
+{
+    const struct rx_queues *queues = r->memif->queues;
+
+    for (unsigned int i = 0; i < RX_N_QUEUES; i++) {
+        uint64_t at = rx_queues_begin(queues, i);
+        struct rx_queued queued;
+        size_t size;
+
+        while (rx_queues_read(queues, i, &at, &queued, NULL, SIZE_MAX,
+                              &size)) {
+            if (queued.drain == rx_queues_drain(queues)) {
+                has_left(&r->file->rings, queued.ring, queued.taken);
+            }
+        }
+    }
+}
+
 /* Takes up the rings that another process left, if there are any. */
 static void
 take_up(struct receive *r)
@@ -160,23 +226,20 @@ take_up(struct receive *r)
     struct rx_ring_memory *rings = &r->file->rings;
     struct stat s;
 
-    if (!memif_layout_is_valid(&rings->layout)) {
+    bool has_rings = memif_layout_is_valid(&rings->layout);
+    if (!has_rings) {
+        rings->layout.n_from = 0;
+    }
+    settle_slots(r);
+    settle_queues(r);
+    if (!has_rings) {
         return;
     }
     m->fd = open(m->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (m->fd < 0 || fstat(m->fd, &s)
         || (size_t) s.st_size < memif_size(&rings->layout)
         || map(m, &rings->layout)) {
-        return;
-    }
-    for (size_t i = 0; i < N_SLOTS; i++) {
-        const struct rx_slot *slot = &r->file->slots[i];
-
-        if (r->file->headers[i].msg_len != NOT_FILLED
-            && slot->ring < rings->layout.n_from
-            && (int16_t) (slot->taken - rings->taken[slot->ring]) > 0) {
-            rings->taken[slot->ring] = slot->taken;
-        }
+        unmap(m);
     }
 }
 
@@ -267,39 +330,80 @@ count(struct receive_memif *m, enum outer_verdict verdict)
     stats_add(&m->stats->counters[INTAKE_FRAMES_ANSWERED + verdict], 1);
 }
 
+/* Reads 'frame'.  Returns true if it brings a packet, '*ret'. */
+static bool
+read_outer(struct receive_memif *m, struct slice frame,
+           struct outer_packet *ret)
+{
+    uint8_t answer[OUTER_ANSWER_MAX];
+    size_t answer_size;
+
+    enum outer_verdict verdict = outer_read(frame, &m->self, ret, answer,
+                                            &answer_size);
+    if (verdict == OUTER_TUNNEL) {
+        return true;
+    }
+    if (verdict == OUTER_ANSWERED
+        && (!m->is_up
+            || !memif_put(&m->memory, slice_of(answer, answer_size)))) {
+        verdict = OUTER_UNANSWERED;
+    }
+    count(m, verdict);
+    return false;
+}
+
+/* Says that 'slot' has a packet of 'size' bytes, and from whom; where it was
+ * stands there. */
+static void
+fill_slot(struct receive *r, struct rx_slot *slot, const uint8_t src_ip[16],
+          const uint8_t src_mac[6], size_t size)
+{
+    slot->from.sin6_family = AF_INET6;
+    memcpy(&slot->from.sin6_addr, src_ip, 16);
+    memcpy(slot->mac, src_mac, sizeof slot->mac);
+    barrier();
+    r->file->headers[slot - r->file->slots].msg_len = size;
+    barrier();
+}
+
 /* Reads the frame of 'size' bytes in slot 'i'.  Returns true if it is a packet
  * that the slot has now; 'taken' is the position behind it. */
 static bool
 read_frame(struct receive *r, unsigned int i, size_t size, uint16_t taken)
 {
-    struct receive_memif *m = r->memif;
     struct rx_slot *slot = &r->file->slots[i];
-    uint8_t answer[OUTER_ANSWER_MAX];
-    size_t answer_size;
     struct outer_packet packet;
 
-    enum outer_verdict verdict = outer_read(slice_of(slot->data, size),
-                                            &m->self, &packet, answer,
-                                            &answer_size);
-    if (verdict != OUTER_TUNNEL) {
-        if (verdict == OUTER_ANSWERED
-            && (!m->is_up
-                || !memif_put(&m->memory, slice_of(answer, answer_size)))) {
-            verdict = OUTER_UNANSWERED;
-        }
-        count(m, verdict);
+    if (!read_outer(r->memif, slice_of(slot->data, size), &packet)) {
         return false;
     }
-    slot->from.sin6_family = AF_INET6;
-    memcpy(&slot->from.sin6_addr, packet.src_ip, sizeof packet.src_ip);
-    memcpy(slot->mac, packet.src_mac, sizeof slot->mac);
     slot->ring = r->turn;
     slot->taken = taken;
     slot->start = packet.payload.data - slot->data;
-    barrier();
-    r->file->headers[i].msg_len = packet.payload.size;
-    barrier();
+    fill_slot(r, slot, packet.src_ip, packet.src_mac, packet.payload.size);
     return true;
+}
+
+/* Has the switch fill the buffers of 'ring' between 'begin' and 'at' again;
+ * 'latest' is what the last look into it found. */
+static void
+give_back(struct receive *r, unsigned int ring, uint16_t begin, uint16_t at,
+          enum memif_taken latest)
+{
+    struct receive_memif *m = r->memif;
+
+    failpoint(FAIL_RECEIVE_FILLED);
+    r->file->rings.taken[ring] = at;
+    barrier();
+    if (latest == MEMIF_BROKEN) {
+        count(m, OUTER_RING);
+        go_down(m);
+        memif_control_fail(m->control, "a ring makes no sense");
+        r->file->rings.layout.n_from = 0;
+        unmap(m);
+    } else if (m->is_up) {
+        memif_give(&m->memory, ring, begin, at);
+    }
 }
 
 /* Takes frames from the ring whose turn it is. */
@@ -324,19 +428,130 @@ take_frames(struct receive *r)
             break;
         }
     }
-    r->file->rings.taken[r->turn] = at;
-    barrier();
-    if (taken == MEMIF_BROKEN) {
-        count(m, OUTER_RING);
-        go_down(m);
-        memif_control_fail(m->control, "a ring makes no sense");
-        r->file->rings.layout.n_from = 0;
-        unmap(m);
-    } else if (m->is_up) {
-        memif_give(&m->memory, r->turn, begin, at);
+    give_back(r, r->turn, begin, at, taken);
+    return n;
+}
+
+/* --- Queues -------------------------------------------------------------- */
+
+/* Puts the frame of 'size' bytes in 'm->frame' into a queue, if it brings a
+ * packet.  Returns false if there was no room for it. */
+static bool
+queue_frame(struct receive_memif *m, unsigned int ring, size_t size,
+            uint16_t taken)
+{
+    struct rx_queued queued = {
+        .drain = rx_queues_drain(m->queues),
+        .ring = ring,
+        .taken = taken,
+    };
+    struct outer_packet packet;
+
+    if (!read_outer(m, slice_of(m->frame, size), &packet)) {
+        return true;
+    }
+    memcpy(queued.src_ip, packet.src_ip, sizeof queued.src_ip);
+    memcpy(queued.src_mac, packet.src_mac, sizeof queued.src_mac);
+    return rx_queues_put(m->queues, &queued, packet.payload);
+}
+
+/* Puts up to DRAIN_FRAMES frames of 'ring' into queues.  Returns whether there
+ * may be more. */
+static bool
+drain_frames(struct receive *r, unsigned int ring, uint64_t *lost)
+{
+    struct receive_memif *m = r->memif;
+    uint16_t begin = r->file->rings.taken[ring], at = begin;
+    enum memif_taken taken = MEMIF_FRAME;
+
+    for (int i = 0; i < DRAIN_FRAMES; i++) {
+        size_t size;
+
+        taken = memif_take(&m->memory, ring, at, m->frame, SLOT_SIZE, &size,
+                           &at);
+        if (taken == MEMIF_FRAME) {
+            *lost += !queue_frame(m, ring, size, at);
+        } else if (taken == MEMIF_BAD_FRAME) {
+            count(m, OUTER_RING);
+        } else {
+            break;
+        }
+    }
+    give_back(r, ring, begin, at, taken);
+    return taken == MEMIF_FRAME || taken == MEMIF_BAD_FRAME;
+}
+
+/* Puts what is in the rings into queues: of each as much as fits into it,
+ * since the switch goes on. */
+static void
+drain_rings(struct receive *r, uint64_t *lost)
+{
+    struct receive_memif *m = r->memif;
+    unsigned int n = m->memory.base ? m->memory.layout.n_from : 0;
+    int most = 1 << m->memory.layout.log2_from;
+
+    rx_queues_begin_drain(m->queues);
+    for (unsigned int i = 0; i < n && m->memory.base; i++) {
+        for (int done = 0; done < most && drain_frames(r, i, lost);
+             done += DRAIN_FRAMES) {
+            continue;
+        }
+    }
+}
+
+/* Whether frames have to go through queues: not to overflow a ring, or not to
+ * come before those that do. */
+static bool
+uses_queues(const struct receive *r)
+{
+    const struct receive_memif *m = r->memif;
+
+    if (!rx_queues_are_empty(m->queues)) {
+        return true;
+    }
+    for (unsigned int i = 0; m->memory.base && i < m->memory.layout.n_from;
+         i++) {
+        if (memif_is_half_full(&m->memory, i, r->file->rings.taken[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Fills slots from the next queue. */
+static unsigned int
+take_queued(struct receive *r)
+{
+    struct receive_memif *m = r->memif;
+    unsigned int n = 0, i;
+
+    if (rx_queues_are_empty(m->queues)) {
+        return 0;
+    }
+    i = m->queue_turn = rx_queues_choose(m->queues, m->queue_turn);
+    uint64_t at = rx_queues_begin(m->queues, i);
+    for (; n < N_SLOTS; n++) {
+        struct rx_slot *slot = &r->file->slots[n];
+        struct rx_queued queued;
+        size_t size;
+
+        if (!rx_queues_read(m->queues, i, &at, &queued, slot->data, SLOT_SIZE,
+                            &size)) {
+            break;
+        }
+        slot->queue = i;
+        slot->queued = at;
+        fill_slot(r, slot, queued.src_ip, queued.src_mac, size);
+    }
+    failpoint(FAIL_RECEIVE_FILLED);
+    rx_queues_done(m->queues, i, at);
+    if (rx_queues_are_empty(m->queues)) {
+        rx_queues_release(m->queues);
     }
     return n;
 }
+
+/* --- The receiver -------------------------------------------------------- */
 
 /* Chooses the next ring that has frames: each has its turn before one has
  * another.  Returns false if none has any. */
@@ -357,12 +572,21 @@ choose_ring(struct receive *r)
 }
 
 static int
-fill(struct receive *r, uint64_t *lost OVS_UNUSED)
+fill(struct receive *r, uint64_t *lost)
 {
     struct receive_memif *m = r->memif;
 
     if (++m->n_fills % CONTROL_EVERY == 0) {
         follow_control(r);
+    }
+    if (uses_queues(r)) {
+        /* No slot says from now on how far a queue was read. */
+        receive_prepare_slots(r);
+        failpoint(FAIL_RECEIVE_READY);
+        drain_rings(r, lost);
+        r->n_used = take_queued(r);
+        failpoint(FAIL_RECEIVE_FILLED);
+        return r->n_used ? 0 : EAGAIN;
     }
     if (!choose_ring(r)) {
         follow_control(r);
@@ -419,7 +643,7 @@ wait_for_frames(struct receive *r, int timeout_ms)
     uint64_t n;
 
     set_interrupts(m, true);
-    if (!has_frames(r)
+    if (!has_packets(r)
         && poll(polled, ARRAY_SIZE(polled), MIN(timeout_ms, control_ms)) > 0
         && polled[0].revents && read(event_fd, &n, sizeof n) > 0) {
         struct timespec collect = { .tv_nsec = COLLECT_NS };
@@ -441,6 +665,7 @@ destroy(struct receive *r)
             && !receive_has_next(r)) {
             forget(r);
         }
+        rx_queues_close(m->queues);
         unmap(m);
         if (m->fd >= 0) {
             close(m->fd);
@@ -490,15 +715,19 @@ receive_memif_create(const struct receive_memif_options *options,
     m->self.port = options->port;
     memcpy(m->self.ip, &options->addr, sizeof m->self.ip);
     outer_default_mac(m->self.ip, m->self.mac);
-    take_up(r);
-    go_down(m);
-    error = memif_control_create(m->server,
-                                 log2_of_buffers(options->receive_buffer),
-                                 &m->control);
+    uint8_t log2 = log2_of_buffers(options->receive_buffer);
+    error = memif_control_create(m->server, log2, &m->control);
+    if (!error) {
+        error = rx_queues_open(options->queues,
+                               (size_t) MEMIF_BUFFER_SIZE << log2,
+                               &m->queues);
+    }
     if (error) {
         receive_destroy(r);
         return error;
     }
+    take_up(r);
+    go_down(m);
     *ret = r;
     return 0;
 }

@@ -19,8 +19,9 @@ enum {
 };
 
 #define NOT_FILLED UINT32_MAX
+#define NOWHERE UINT16_MAX      /* No ring, no queue. */
 #define RX_MAGIC "SLUICERX"
-#define RX_VERSION 9
+#define RX_VERSION 10
 
 /* Which step is being done: the number of the read from the socket, then that
  * of the slot, then that of the task before it.  It moves in one store, and
@@ -69,8 +70,10 @@ struct rx_file {
         struct sockaddr_in6 from;
         /* Of a frame: */
         uint8_t mac[6];         /* Who sent it. */
-        uint16_t ring;          /* Where it was, */
-        uint16_t taken;         /* and the position behind it. */
+        uint16_t ring;          /* Where it was, or NOWHERE, */
+        uint16_t taken;         /* and the position behind it; */
+        uint16_t queue;         /* or in which queue, or NOWHERE, */
+        uint64_t queued;        /* and the position behind it there. */
         uint16_t start;         /* Of the packet in 'data'. */
         uint8_t control[64] __attribute__((aligned(sizeof(size_t))));
         uint8_t data[SLOT_SIZE];

@@ -291,6 +291,7 @@ receive_prepare_slots(struct receive *r)
     for (unsigned int i = 0; i < r->n_used; i++) {
         struct rx_slot *slot = &file->slots[i];
         slot->start = 0;
+        slot->ring = slot->queue = NOWHERE;
         file->headers[i] = (struct mmsghdr) {
             .msg_hdr = {
                 .msg_name = &slot->from,

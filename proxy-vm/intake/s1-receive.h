@@ -93,7 +93,8 @@ int receive_socket_create(const struct tunnel_sockets *sockets,
 
 struct receive_memif_options {
     const char *server;         /* Path of the switch's socket. */
-    const char *path;           /* File of the rings. */
+    const char *path;           /* File of the rings, */
+    const char *queues;         /* and of what waits beside them. */
     struct in6_addr addr;       /* Ours. */
     uint16_t port;              /* UDP, of the tunnel. */
     uint32_t receive_buffer;    /* Bytes of the buffers of a ring. */
@@ -144,7 +145,7 @@ void receive_undo(struct receive *, struct undo *undo,
 
 /* Reads from a socket or ring if all packets so far are done, without waiting.
  * Returns 0, EAGAIN if nothing is there, or another positive errno.  Adds to
- * '*lost' the packets that the kernel had to drop since the last call. */
+ * '*lost' the packets for which there was no room since the last call. */
 int receive_fill(struct receive *, uint64_t *lost);
 
 /* Returns true and the packet at 'done' in '*rec', or false if there is none.

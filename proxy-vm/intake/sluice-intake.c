@@ -333,7 +333,7 @@ receive_loop(struct options *o, struct pipeline *pipeline,
         if (lost) {
             static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(1, 5);
             stats_add(&stats->counters[INTAKE_SOCKET_LOST], lost);
-            VLOG_WARN_RL(&rl, "the kernel dropped %"PRIu64" packets: raise "
+            VLOG_WARN_RL(&rl, "no room for %"PRIu64" packets: raise "
                          "tunnel.receive-buffer", lost);
         }
         if (!error) {
@@ -387,15 +387,18 @@ create_memif(const struct options *o, const char *path,
              struct intake_stats *stats, struct receive **ret)
 {
     char *rings = xasprintf("%s/intake.memif", o->run);
+    char *queues = xasprintf("%s/intake.queues", o->run);
     struct receive_memif_options options = {
         .server = o->memif_socket,
         .path = rings,
+        .queues = queues,
         .receive_buffer = o->receive_buffer,
         .stats = stats,
     };
 
     parse_listen(o, &options.addr, &options.port);
     int error = receive_memif_create(&options, path, ret);
+    free(queues);
     free(rings);
     return error;
 }

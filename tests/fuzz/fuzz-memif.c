@@ -104,6 +104,8 @@ take_all(struct client *c)
 
             check((taken != MEMIF_EMPTY)
                   == memif_has_frame(&c->memory, i, before));
+            check(taken != MEMIF_EMPTY
+                  || !memif_is_half_full(&c->memory, i, before));
             if (taken == MEMIF_BROKEN || taken == MEMIF_EMPTY) {
                 check(c->taken[i] == before);
                 break;

@@ -53,7 +53,8 @@ judge() {
 }
 
 # Where packets lie as they came, before anything was taken out of them.
-unredacted=(--exclude=intake.rx --exclude=intake.memif --exclude=intake.parts)
+unredacted=(--exclude=intake.rx --exclude=intake.memif --exclude=intake.queues
+    --exclude=intake.parts)
 
 # no_secret: none is in what Sluice wrote: logs of the tenants and of the
 # programs, spool, open batches, counters, state.
