@@ -441,7 +441,8 @@ def test_a_bios_uuid_of_two_vms_is_no_key_of_either(p):
     sim.tell("bios %s %s" % (VM % 0, uuid))
     p.start()
     vms = p.wait_vms(has_macs(4), "four VMs")
-    check(p.status()["ambiguous-uuids"] == "0", "none at first")
+    wait_until(lambda: p.status().get("ambiguous-uuids") == "0",
+               "none at first")
     sim.tell("bios %s %s" % (VM % 1, uuid))
     wait_until(lambda: p.status()["ambiguous-uuids"] == "1", "the alarm")
     vms = p.wait_vms(lambda v: len(v) == 4, "four VMs")
