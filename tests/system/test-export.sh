@@ -71,8 +71,10 @@ why_no_import() {
 
 # With the compiled packages that tests of sluice-context leave.
 build_import() {
+    local cache
+    cache=$(realpath "$build")/tests/real/go-cache
     env -C "$here/../real/import-ova" GO111MODULE=off GOPATH="$gopath" \
-        GOFLAGS= GOCACHE="$(realpath "$build")/tests/real/go-cache" \
+        GOFLAGS= GOCACHE="${GOCACHE:-$cache}" \
         go build -trimpath -o "$dir/import-ova" .
 }
 
