@@ -6,6 +6,7 @@ UNIT_LIBS = $(SLUICE_LIBS) $(CMOCKA_LIBS)
 TESTS += tests/redact/test-cost.sh
 
 # Unit tests: tests/unit/test-x.c for lib/x.c.
+EXTRA_DIST += tests/unit/skips.awk
 unit_tests = tests/unit/test-drop
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
