@@ -31,7 +31,7 @@ skip_all() {
 vm_machine=(qemu-system-x86_64 -accel "tcg,thread=multi" -cpu Nehalem -smp 2
     -m 1024 -nodefaults -no-user-config -display none)
 archive_port=8080
-# Two minutes on two cores of its own.
+# Seconds to start: without KVM, that takes minutes on a busy machine.
 start_limit=1200
 ovmf=/usr/share/OVMF
 # With the keys that servers come with; nothing but its own code may change them.
