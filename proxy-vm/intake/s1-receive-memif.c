@@ -660,9 +660,11 @@ destroy(struct receive *r)
     struct receive_memif *m = r->memif;
 
     if (m) {
-        /* What is left in the rings is the next process's. */
-        if (memif_control_destroy(m->control) && !has_frames(r)
-            && !receive_has_next(r)) {
+        bool is_alone = memif_control_destroy(m->control);
+
+        /* What is left in the rings is the next process's, and all of it if
+         * they were not taken up here. */
+        if (is_alone && m->queues && !has_frames(r) && !receive_has_next(r)) {
             forget(r);
         }
         rx_queues_close(m->queues);

@@ -42,8 +42,9 @@ counter(const struct fixture *f, int i)
     return stats_get(&f->stats->counters[i]);
 }
 
-static inline void
-start_at(struct fixture *f, const uint8_t ip[16])
+/* Returns 0 or an errno. */
+static inline int
+try_start_at(struct fixture *f, const uint8_t ip[16])
 {
     struct receive_memif_options options = {
         .server = f->server,
@@ -55,7 +56,13 @@ start_at(struct fixture *f, const uint8_t ip[16])
     };
 
     memcpy(&options.addr, ip, sizeof options.addr);
-    assert_int_equal(receive_memif_create(&options, f->rx, &f->receive), 0);
+    return receive_memif_create(&options, f->rx, &f->receive);
+}
+
+static inline void
+start_at(struct fixture *f, const uint8_t ip[16])
+{
+    assert_int_equal(try_start_at(f, ip), 0);
 }
 
 static inline void
@@ -181,7 +188,7 @@ expect_none(struct fixture *f)
 
 /* As after kill -9: the process before left all as it was. */
 static inline void
-kill_and_start(struct fixture *f)
+kill_receiver(struct fixture *f)
 {
     /* What it knew is lost, until tear_down() frees it; its descriptors are
      * closed by the kernel. */
@@ -189,6 +196,12 @@ kill_and_start(struct fixture *f)
     f->killed = f->receive;
     f->receive = NULL;
     memif_peer_hang_up(f->peer);
+}
+
+static inline void
+kill_and_start(struct fixture *f)
+{
+    kill_receiver(f);
     start(f);
 }
 

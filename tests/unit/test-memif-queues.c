@@ -135,6 +135,25 @@ what_is_in_a_queue_survives_a_kill(void **state)
 }
 
 static void
+who_cannot_have_queues_leaves_the_rings_alone(void **state)
+{
+    struct fixture *f = *state;
+    int n = 0;
+
+    connect_both(f);
+    send_numbers(f, VNI_A, 0, 3);
+    kill_receiver(f);
+    assert_int_equal(unlink(f->queues), 0);
+    assert_int_equal(mkdir(f->queues, 0700), 0);
+    assert_int_equal(try_start_at(f, intake_self.ip), EISDIR);
+    assert_int_equal(rmdir(f->queues), 0);
+    start(f);
+    fill(f);
+    take_numbers(f, VNI_A, &n);
+    assert_int_equal(n, 3);
+}
+
+static void
 empty_queues_have_no_memory_and_no_packet(void **state)
 {
     struct fixture *f = *state;
@@ -274,6 +293,7 @@ main(void)
         TEST(who_floods_fills_his_own_queue),
         TEST(what_is_in_a_queue_survives_a_kill),
         TEST(nothing_is_lost_or_out_of_order_over_kills_at_any_time),
+        TEST(who_cannot_have_queues_leaves_the_rings_alone),
         TEST(empty_queues_have_no_memory_and_no_packet),
 #undef TEST
     };
